@@ -1,0 +1,107 @@
+//! What a channel no longer holds: enough memory of it to say whether a client has missed something, and how much.
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+
+use crate::event::Millis;
+
+/// How many runs of dropped numbers are remembered one by one; what a client missed before them is counted only as a whole.
+const MAX_RUNS: usize = 64;
+
+/// The events that a channel has dropped. A channel drops its oldest first, so they are all older than those it holds.
+#[derive(Debug, Default)]
+pub struct Dropped {
+    /// How many.
+    count: u64,
+    /// The number of the very first; 0 if none.
+    first: u64,
+    /// The arrival time of the last.
+    time: Millis,
+    /// The newest runs of consecutive numbers, oldest first. Numbers between runs are other channels'.
+    runs: VecDeque<RangeInclusive<u64>>,
+    /// The last number of the runs that are no longer remembered.
+    forgotten: u64,
+}
+
+impl Dropped {
+    /// Records the events `numbers`, which are newer than all before.
+    pub fn add(&mut self, numbers: &RangeInclusive<u64>, time: Millis) {
+        self.count += numbers.end() - numbers.start() + 1;
+        self.time = time;
+        if self.first == 0 {
+            self.first = *numbers.start();
+        }
+        match self.runs.back_mut() {
+            Some(last) if last.end() + 1 == *numbers.start() => *last = *last.start()..=*numbers.end(),
+            _ => self.runs.push_back(numbers.clone()),
+        }
+        if self.runs.len() > MAX_RUNS {
+            self.forgotten = self.runs.pop_front().map_or(0, |run| *run.end());
+        }
+    }
+
+    /// How many in all.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The number of the last; 0 if none.
+    #[must_use]
+    pub fn through(&self) -> u64 {
+        self.runs.back().map_or(0, |run| *run.end())
+    }
+
+    /// Whether any arrived at `time` or later.
+    #[must_use]
+    pub fn any_since(&self, time: Millis) -> bool {
+        self.count > 0 && self.time >= time
+    }
+
+    /// How many have numbers above `after` and up to `until`; `None` where that is no longer known.
+    #[must_use]
+    pub fn between(&self, after: u64, until: u64) -> Option<u64> {
+        Some(self.above(after)?.saturating_sub(self.above(until)?))
+    }
+
+    fn above(&self, number: u64) -> Option<u64> {
+        match number {
+            _ if number < self.first => Some(self.count),
+            _ if number < self.forgotten => None,
+            _ => Some(self.runs.iter().map(|run| run.end().saturating_sub(number.max(run.start() - 1))).sum()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn counts_are_exact_or_unknown(
+            // Runs of this channel's numbers, each behind a gap of other channels' numbers.
+            steps in proptest::collection::vec((0..3_u64, 1..4_u64), 0..2 * MAX_RUNS),
+            after in 0..400_u64,
+            until in 0..400_u64,
+        ) {
+            let mut dropped = Dropped::default();
+            let mut numbers = Vec::new();
+            let mut next = 1;
+            for (skip, length) in steps {
+                let run = next + skip..=next + skip + length - 1;
+                next = run.end() + 1;
+                numbers.extend(run.clone());
+                dropped.add(&run, 0);
+            }
+            prop_assert_eq!(dropped.count(), numbers.len() as u64);
+            prop_assert_eq!(dropped.through(), numbers.last().copied().unwrap_or(0));
+            let expected = numbers.iter().filter(|number| **number > after && **number <= until).count() as u64;
+            match dropped.between(after, until) {
+                Some(count) => prop_assert_eq!(count, expected),
+                None => prop_assert!(after.min(until) < dropped.forgotten),
+            }
+        }
+    }
+}

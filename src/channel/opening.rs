@@ -1,0 +1,184 @@
+//! How a stream begins: what a client asks for, by its id or by a query, becomes a cursor.
+//!
+//! With N the number of the id that the client brings:
+//!
+//! | the id | the client gets |
+//! | --- | --- |
+//! | of this life, and every channel of the view still has all its events above N | all events above N |
+//! | of this life, but some channel has dropped events above N | one gap, then all retained events above N |
+//! | of another life | a gap with reason `restart`, then the events later than its time (all, if its time lies ahead) |
+//! | none, or not an id of ours | `tail` or `since`; `start` if there is nothing to send yet |
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::index::{Index, View, ViewKey};
+use super::reading::{Cursor, Gap, Reason};
+use crate::event::{ChannelName, EventId, Millis, Position};
+
+/// What a client asks for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ask {
+    /// The id of the last event that it has seen, if that is an id.
+    pub last_event_id: Option<EventId>,
+    /// How many of the newest events; `None` leaves it to `since`.
+    pub tail: Option<Tail>,
+    /// Only events that arrived then or later.
+    pub since: Option<Millis>,
+    /// Only events before this one.
+    pub before: Option<EventId>,
+    /// What happens behind the newest event.
+    pub follow: Follow,
+}
+
+/// How many of the newest events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// So many, or as many as are retained.
+    Newest(u64),
+    /// All: and a gap first if some were dropped.
+    All,
+}
+
+/// What happens behind the newest event.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// The stream goes on.
+    #[default]
+    Live,
+    /// It ends after what is retained.
+    Retained,
+}
+
+/// What a stream says before its first event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Greeting {
+    /// Nothing: events follow, or the client knows where it is.
+    None,
+    /// Nothing to send yet.
+    Start(Start),
+    /// Something asked for is missing.
+    Gap(Gap),
+}
+
+/// A new stream that has nothing to send yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Start {
+    /// The channels of the view.
+    pub channels: Vec<ChannelName>,
+    /// The newest event of the view, if it is still held.
+    pub newest: Option<EventId>,
+    /// Where the stream begins: the event's own id.
+    #[serde(skip)]
+    pub position: Position,
+}
+
+/// How a stream opens.
+#[derive(Debug)]
+pub enum Opening {
+    /// It begins here.
+    Stream(Cursor, Greeting),
+    /// The client has everything, and nothing more will ever come.
+    Over,
+}
+
+impl Index {
+    /// Opens a view for a client. `now` decides whether the time of a foreign id lies ahead.
+    pub fn begin(&self, view_key: ViewKey, ask: &Ask, now: Millis) -> Opening {
+        let view = self.view(view_key);
+        let mut cursor = Cursor { number: 0, until: self.last_wanted(ask), told: BTreeMap::new(), progress: 0 };
+        if ask.before.is_none()
+            && let Some(id) = &ask.last_event_id
+        {
+            return self.resume(view_key, cursor, id, now);
+        }
+        let gap = self.place_by_query(view_key, &mut cursor, ask);
+        let greeting = match gap {
+            Some(gap) => Greeting::Gap(gap),
+            None if self.has_events(view_key, &cursor) || ask.before.is_some() => Greeting::None,
+            None => Greeting::Start(self.start(view, &mut cursor)),
+        };
+        Opening::Stream(cursor, greeting)
+    }
+
+    fn last_wanted(&self, ask: &Ask) -> u64 {
+        match (&ask.before, ask.follow) {
+            (Some(id), _) if self.is_of_this_life(id) => id.position.number.saturating_sub(1),
+            (Some(id), _) => self.merged.last_until(id.position.time.saturating_sub(1), self.newest.number),
+            (None, Follow::Retained) => self.newest.number,
+            (None, Follow::Live) => u64::MAX,
+        }
+    }
+
+    /// The rows of the table with an id.
+    fn resume(&self, view_key: ViewKey, mut cursor: Cursor, id: &EventId, now: Millis) -> Opening {
+        let view = self.view(view_key);
+        if !self.is_of_this_life(id) {
+            let is_ahead = id.position.time > now;
+            cursor.number = if is_ahead { 0 } else { self.merged.last_until(id.position.time, self.newest.number) };
+            let to = self.resume_behind_gap(view, &mut cursor);
+            let channels = self.members(view).map(|(_, channel)| channel.name.clone()).collect();
+            let gap = Gap { channels, reason: Reason::Restart, from: Some(id.clone()), to, lost: None };
+            return Opening::Stream(cursor, Greeting::Gap(gap));
+        }
+        cursor.number = id.position.number;
+        let last = self.members(view).map(|(_, channel)| channel.last).max().unwrap_or(0);
+        if self.is_finished(view) && cursor.number >= last {
+            return Opening::Over;
+        }
+        let gap = self.gap(view_key, &mut cursor, Reason::Dropped, |_| Some(id.clone()));
+        Opening::Stream(cursor, gap.map_or(Greeting::None, Greeting::Gap))
+    }
+
+    /// The row without an id: places the cursor, and says what is missing of what was asked for.
+    fn place_by_query(&self, view_key: ViewKey, cursor: &mut Cursor, ask: &Ask) -> Option<Gap> {
+        let view = self.view(view_key);
+        let since = ask.since.map_or(0, |time| self.merged.last_until(time.saturating_sub(1), self.newest.number));
+        let newest = match ask.tail {
+            Some(Tail::Newest(count)) => self.order(view).before_newest(count, self.newest.number.min(cursor.until)),
+            Some(Tail::All) | None => 0,
+        };
+        if let Some(Tail::Newest(_)) = ask.tail {
+            cursor.number = since.max(newest);
+            self.tell_everything(view, cursor);
+            return None;
+        }
+        match ask.since {
+            None => self.gap(view_key, cursor, Reason::Dropped, |_| None),
+            Some(time) => {
+                cursor.number = since;
+                self.gap_since(view, cursor, time)
+            }
+        }
+    }
+
+    /// The gap of a client that asks for everything since a time.
+    fn gap_since(&self, view: &View, cursor: &mut Cursor, time: Millis) -> Option<Gap> {
+        let is_missing = |channel: &super::index::ChannelState| channel.dropped.any_since(time);
+        let losers: Vec<_> = self.members(view).map(|(_, channel)| channel).filter(|channel| is_missing(channel)).collect();
+        if losers.is_empty() {
+            self.tell_everything(view, cursor);
+            return None;
+        }
+        // The times of dropped events are no longer known one by one: only "all of them" can be counted.
+        let lost = (time <= self.began.time).then(|| losers.iter().map(|channel| channel.dropped.count()).sum());
+        let channels = losers.iter().map(|channel| channel.name.clone()).collect();
+        let to = self.resume_behind_gap(view, cursor);
+        Some(Gap { channels, reason: Reason::Dropped, from: None, to, lost })
+    }
+
+    /// The client did not ask for what is dropped so far.
+    fn tell_everything(&self, view: &View, cursor: &mut Cursor) {
+        cursor.told = self.members(view).map(|(key, channel)| (key, channel.dropped.through())).collect();
+    }
+
+    fn start(&self, view: &View, cursor: &mut Cursor) -> Start {
+        cursor.number = self.newest.number.min(cursor.until).max(cursor.number);
+        Start {
+            channels: self.members(view).map(|(_, channel)| channel.name.clone()).collect(),
+            newest: self.order(view).newest().map(|batch| self.id_at(*batch.numbers().end())),
+            position: self.merged.position(cursor.number, self.began),
+        }
+    }
+}

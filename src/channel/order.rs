@@ -1,0 +1,132 @@
+//! Batches in the order of their numbers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::batch::Batch;
+use crate::event::{Millis, Position};
+
+/// Retained batches by the number of their first event. Numbers may be missing: dropped ones, and other channels'.
+#[derive(Debug, Default)]
+pub struct Order {
+    batches: BTreeMap<u64, Arc<Batch>>,
+}
+
+impl Order {
+    /// Adds a batch; in publishing always behind all others.
+    pub fn insert(&mut self, batch: Arc<Batch>) {
+        self.batches.insert(*batch.numbers().start(), batch);
+    }
+
+    /// Forgets the batch that begins with this number.
+    pub fn remove(&mut self, first: u64) {
+        self.batches.remove(&first);
+    }
+
+    /// The batches that hold events above `number`, oldest first.
+    pub fn above(&self, number: u64) -> impl Iterator<Item = &Arc<Batch>> {
+        let reaching_over = self.at_or_below(number).filter(|batch| *batch.numbers().end() > number);
+        reaching_over.into_iter().chain(self.batches.range(number.saturating_add(1)..).map(|(_, batch)| batch))
+    }
+
+    /// The first event above `number`.
+    #[must_use]
+    pub fn first_above(&self, number: u64) -> Option<u64> {
+        self.above(number).next().map(|batch| (*batch.numbers().start()).max(number + 1))
+    }
+
+    /// The newest retained event.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Arc<Batch>> {
+        self.batches.last_key_value().map(|(_, batch)| batch)
+    }
+
+    /// The batch that holds the event `number`, or else the last one before it.
+    #[must_use]
+    pub fn at_or_below(&self, number: u64) -> Option<&Arc<Batch>> {
+        self.batches.range(..=number).next_back().map(|(_, batch)| batch)
+    }
+
+    /// The number above which lie the newest `count` events among those up to `until`.
+    #[must_use]
+    pub fn before_newest(&self, count: u64, until: u64) -> u64 {
+        let mut missing = count;
+        if missing == 0 {
+            return until;
+        }
+        for batch in self.batches.range(..=until).rev().map(|(_, batch)| batch) {
+            let last = until.min(*batch.numbers().end());
+            let held = last - batch.numbers().start() + 1;
+            if held >= missing {
+                return last - missing;
+            }
+            missing -= held;
+        }
+        0
+    }
+
+    /// The largest number, up to `newest`, at or below which everything retained arrived at `time` or before.
+    #[must_use]
+    pub fn last_until(&self, time: Millis, newest: u64) -> u64 {
+        let is_until = |number| self.at_or_below(number).is_none_or(|batch| batch.time() <= time);
+        let (mut known, mut beyond) = (0, newest + 1);
+        while beyond - known > 1 {
+            let middle = known + (beyond - known) / 2;
+            if is_until(middle) { known = middle } else { beyond = middle }
+        }
+        known
+    }
+
+    /// The position of the event `number`: its own time, or that of the last retained event before it.
+    #[must_use]
+    pub fn position(&self, number: u64, began: Position) -> Position {
+        let time = self.at_or_below(number).map_or(began.time, |batch| batch.time());
+        Position { number, time }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::ops::RangeInclusive;
+
+    fn order(batches: &[(RangeInclusive<u64>, Millis)]) -> Order {
+        let mut order = Order::default();
+        for (numbers, time) in batches {
+            order.insert(Arc::new(Batch::new("a".parse().unwrap(), *time, numbers.clone(), Box::default())));
+        }
+        order
+    }
+
+    proptest! {
+        #[test]
+        fn questions_are_answered_as_by_a_list(
+            steps in proptest::collection::vec((0..3_u64, 1..5_u64, 0..3_u64), 0..12),
+            number in 0..60_u64,
+            count in 0..20_u64,
+            time in 0..30_u64,
+        ) {
+            let (mut next, mut now, mut batches) = (1, 0, Vec::new());
+            for (skip, length, later) in steps {
+                now += later;
+                batches.push((next + skip..=next + skip + length - 1, now));
+                next += skip + length;
+            }
+            let order = order(&batches);
+            let events: Vec<(u64, Millis)> = batches.iter().flat_map(|(numbers, time)| numbers.clone().map(|n| (n, *time))).collect();
+
+            let above = events.iter().map(|(n, _)| *n).find(|n| *n > number);
+            prop_assert_eq!(order.first_above(number), above);
+
+            let mut below: Vec<u64> = events.iter().map(|(n, _)| *n).filter(|n| *n <= number).collect();
+            let start = order.before_newest(count, number);
+            below.retain(|n| *n > start);
+            let expected = events.iter().filter(|(n, _)| *n <= number).count().min(usize::try_from(count).unwrap());
+            prop_assert_eq!(below.len(), expected, "start {}", start);
+
+            let last = order.last_until(time, next - 1);
+            prop_assert!(events.iter().all(|(n, t)| (*n <= last) == (*t <= time)), "last {}", last);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The command line: syntax only. What it means together is decided in [`super::Config::check`].
+//!
+//! Every option is optional here, so that this is a layer: what is not said can be said elsewhere, or has a default.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, ValueEnum};
+
+use super::value;
+use crate::channel::Tail;
+use crate::http::listener::Listen;
+use crate::mapping::EventType;
+
+/// What is said on the command line.
+#[derive(Debug, Clone, Default, Parser)]
+#[command(
+    name = "sse-bridge",
+    version,
+    about = "Any command's output, live in a browser: lines become a Server-Sent Events stream",
+    after_help = "Examples:\n  make 2>&1 | sse-bridge                     open http://127.0.0.1:8080/\n  \
+                  tail -F app.log | sse-bridge app=-          one channel, named app\n  \
+                  curl -N http://127.0.0.1:8080/events        the same stream in a terminal\n\n\
+                  Sizes take 512KiB, 16MiB, 1GiB; durations take 500ms, 15s, 10m, 2h.",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub struct Layer {
+    /// Where lines come from: `-` (or `stdin:`) is standard input, NAME=- names its channel [default: -]
+    #[arg(value_name = "[NAME=]SOURCE")]
+    pub sources: Vec<OsString>,
+
+    /// The port of every --listen that names none; 0 picks a free one [default: 8080]
+    #[arg(long, value_name = "PORT", value_parser = value::port)]
+    pub port: Option<u16>,
+
+    /// An address to listen on: IP, IP:PORT, [IP6]:PORT or NAME:PORT; may be repeated [default: 127.0.0.1 and ::1]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<Listen>,
+
+    /// How many of the newest lines a client gets that asks for nothing: N or all [default: 10]
+    #[arg(long, value_name = "N", value_parser = value::tail)]
+    pub tail: Option<Tail>,
+
+    /// Memory for lines that clients can come back to, over all channels [default: 64MiB, or a quarter of the cgroup's limit]
+    #[arg(long, value_name = "SIZE", value_parser = value::size)]
+    pub history: Option<u64>,
+
+    /// A longer line becomes several events [default: 1MiB]
+    #[arg(long, value_name = "SIZE", value_parser = value::size)]
+    pub max_line: Option<u64>,
+
+    /// Silence after which a stream gives a sign of life, from 1s to 1h [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub heartbeat: Option<Duration>,
+
+    /// When browsers come back after a lost connection, from 500ms to 24h [default: 2s]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub retry: Option<Duration>,
+
+    /// Streams that may be open at once; one more is told to come back later [default: 1000]
+    #[arg(long, value_name = "N", value_parser = value::count)]
+    pub max_clients: Option<usize>,
+
+    /// A client that takes nothing for so long is cut, from 1s on [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub write_timeout: Option<Duration>,
+
+    /// Stop when the input has ended and clients have got everything, after TIME at most [default: go on serving; TIME: 10s]
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = value::duration)]
+    pub exit_on_eof: Option<Duration>,
+
+    /// Copy the input to standard output, every byte, at once; a slow reader there slows the input [default: off]
+    #[arg(short, long)]
+    pub tee: bool,
+
+    /// The type of every event, for addEventListener(TYPE) [default: none, for onmessage]
+    #[arg(long, value_name = "TYPE")]
+    pub event_type: Option<EventType>,
+
+    /// The title of the page [default: the host and the source]
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+
+    /// A name by which clients or a proxy may ask: NAME, .NAME with all below it, or *; may be repeated [default: this machine's]
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+
+    /// Let everybody read who reaches an address that is not loopback [default: off]
+    #[arg(long)]
+    pub allow_anonymous: bool,
+
+    /// Pages of this origin (https://example.com, or *) may read the streams; may be repeated [default: none]
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors_origin: Vec<String>,
+
+    /// The form of messages on standard error [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    pub log_format: Option<LogFormat>,
+
+    /// Say more; twice says everything [default: what an administrator wants to know]
+    #[arg(short, long, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+
+    /// Say only what is wrong; twice only what ends the daemon. The addresses are said in any case [default: off]
+    #[arg(short, long, action = ArgAction::Count)]
+    pub quiet: u8,
+
+    /// Check the command line, touch nothing, and exit [default: off]
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// The form of messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// A JSON object a line.
+    Json,
+}

@@ -1,0 +1,69 @@
+//! Values as people write them: sizes, durations, counts. Each error says what would have been good.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+
+use crate::channel::Tail;
+use crate::http::query;
+
+/// A size in bytes: `512KiB`, `16MiB`, `1GiB`, `1000`.
+pub fn size(text: &str) -> Result<u64, String> {
+    let starts_well = text.starts_with(|c: char| c.is_ascii_digit());
+    text.parse()
+        .ok()
+        .filter(|_| starts_well)
+        .map(|size: ByteSize| size.as_u64())
+        .ok_or_else(|| "expected a size such as 16MiB".to_owned())
+}
+
+/// A duration: `500ms`, `15s`, `10m`, `1h30m`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.ok_or_else(|| "expected a duration such as 15s or 10m".to_owned())
+}
+
+/// A port.
+pub fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "expected a number from 0 to 65535".to_owned())
+}
+
+/// A count of at least one.
+pub fn count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a number from 1 on".to_owned())
+}
+
+/// `N` or `all`.
+pub fn tail(text: &str) -> Result<Tail, String> {
+    query::tail("--tail", text).map_err(|_| "expected a number or 'all'".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_read_as_people_write_them() {
+        assert_eq!(size("16MiB"), Ok(16 << 20));
+        assert_eq!(size("1GiB"), Ok(1 << 30));
+        assert_eq!(size("64 KiB"), Ok(64 << 10));
+        assert_eq!(size("1000"), Ok(1000));
+        assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+    }
+
+    #[test]
+    fn what_is_no_size_or_duration_is_refused() {
+        for bad in ["", "x", "16QiB", "-1", "MiB", "1e3", "nan", "inf"] {
+            assert!(size(bad).is_err(), "{bad}: {:?}", size(bad));
+        }
+        for bad in ["", "x", "15", "-5s", "5 parsecs"] {
+            assert!(duration(bad).is_err(), "{bad}: {:?}", duration(bad));
+        }
+        assert!(count("0").is_err());
+        assert!(port("65536").is_err());
+        assert!(tail("some").is_err());
+    }
+}

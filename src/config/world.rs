@@ -1,0 +1,105 @@
+//! What the configuration must know of the world: looked at once, before anything is opened.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{SFlag, fstat};
+
+/// The world as the daemon found it.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// What standard input is.
+    pub stdin: StdinKind,
+    /// The machine's name.
+    pub hostname: Option<String>,
+    /// How much memory the cgroup may use, in bytes.
+    pub memory_limit: Option<u64>,
+}
+
+/// What standard input is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StdinKind {
+    /// Something that can be read to its end.
+    #[default]
+    Readable,
+    /// A terminal: read only if the user says `-`.
+    Terminal,
+    /// Nothing was opened for the process.
+    Closed,
+    /// A directory, which has no bytes.
+    Directory,
+}
+
+impl World {
+    /// Looks.
+    #[must_use]
+    pub fn look() -> Self {
+        Self {
+            stdin: stdin_kind(),
+            hostname: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()),
+            memory_limit: memory_limit(Path::new("/")),
+        }
+    }
+}
+
+fn stdin_kind() -> StdinKind {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return StdinKind::Terminal;
+    }
+    let (Ok(status), Ok(flags)) = (fstat(&stdin), fcntl(&stdin, FcntlArg::F_GETFL)) else { return StdinKind::Closed };
+    let access = OFlag::from_bits_truncate(flags) & OFlag::O_ACCMODE;
+    let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+    // Rust opens /dev/null for a standard input that was closed, for reading and writing; `</dev/null`, container engines and
+    // systemd open it for reading only.
+    let is_null = kind == SFlag::S_IFCHR && nix::sys::stat::stat("/dev/null").is_ok_and(|null| null.st_rdev == status.st_rdev);
+    match () {
+        () if access == OFlag::O_WRONLY || (is_null && access == OFlag::O_RDWR) => StdinKind::Closed,
+        () if kind == SFlag::S_IFDIR => StdinKind::Directory,
+        () => StdinKind::Readable,
+    }
+}
+
+/// The smallest limit on the way from this process's cgroup to the root (cgroup v2, then v1); `root` is `/` but in tests.
+fn memory_limit(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).ok()?;
+    let limits = groups.lines().filter_map(|line| {
+        let (controllers, path) = line.split_once(':')?.1.split_once(':')?;
+        let (mount, file) = match controllers {
+            "" => ("sys/fs/cgroup", "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => ("sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+            _ => return None,
+        };
+        let own = Path::new(path.trim_start_matches('/'));
+        let limit = |group: &Path| fs::read_to_string(root.join(mount).join(group).join(file)).ok()?.trim().parse::<u64>().ok();
+        own.ancestors().filter_map(limit).min()
+    });
+    limits.min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit(files: &[(&str, &str)]) -> Option<u64> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, content) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        memory_limit(root.path())
+    }
+
+    #[test]
+    fn the_smallest_limit_of_the_cgroup_and_its_parents_holds() {
+        let v2 = ("proc/self/cgroup", "0::/a/b\n");
+        assert_eq!(limit(&[v2, ("sys/fs/cgroup/a/b/memory.max", "max\n")]), None);
+        assert_eq!(limit(&[v2, ("sys/fs/cgroup/a/b/memory.max", "900\n"), ("sys/fs/cgroup/a/memory.max", "700\n")]), Some(700));
+        let v1 = ("proc/self/cgroup", "5:cpu:/x\n4:memory:/x\n");
+        assert_eq!(limit(&[v1, ("sys/fs/cgroup/memory/x/memory.limit_in_bytes", "500\n")]), Some(500));
+        assert_eq!(limit(&[]), None);
+    }
+}

@@ -1,0 +1,247 @@
+//! Start, run, stop, each in the order of the data's way.
+//!
+//! Everything that may fail happens before the first task is started: a daemon that says where it listens, listens. Then only a
+//! fatal cause or a signal ends it. It stops from the input on, so that what has been read still reaches who is connected, and
+//! within a second whatever clients do; a second signal ends it at once.
+
+pub mod exit;
+mod signals;
+mod tasks;
+pub mod telemetry;
+
+use std::io::{self, IsTerminal};
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::channel::Channels;
+use crate::config::{Addresses, AtEof, Config, Copying};
+use crate::http::router::{Site, Told};
+use crate::http::stream::{Ending, Slots};
+use crate::http::{self, Server, listener};
+use crate::mapping::Mapper;
+use crate::metrics::Metrics;
+use crate::pipeline::{self, Outcome, Pipeline, Summary};
+use crate::source::{self, stdin::Stdin, tee::Tee};
+use crate::store::Store;
+
+use exit::Fatal;
+use signals::{Request, Signals};
+use tasks::{Done, Tasks};
+
+/// The name of the task that reads standard input.
+const STDIN: &str = "standard input";
+
+/// The steps of a stop by signal: reading ends, streams send what is there, streams end where they are. Together well below a
+/// second, because a person waits for the prompt.
+const STOP_READING: Duration = Duration::from_millis(100);
+const STOP_SENDING: Duration = Duration::from_millis(300);
+const STOP_CLOSING: Duration = Duration::from_millis(300);
+
+/// Runs the daemon until it ends; says why if that is an error.
+#[must_use]
+pub fn run(config: Config) -> ExitCode {
+    match start_and_run(config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fatal) => {
+            error!("{}", fatal.line());
+            fatal.code()
+        }
+    }
+}
+
+fn start_and_run(config: Config) -> Result<(), Fatal> {
+    raise_file_limit();
+    let listeners = match &config.listen {
+        Addresses::Loopback(port) => listener::bind_loopback(*port)?,
+        Addresses::These(addresses) => listener::bind(addresses)?,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Fatal::unexpected("could not start the runtime", &error))?;
+    runtime.block_on(async { Daemon::start(config, listeners)?.run().await })
+}
+
+/// Each client is a descriptor. A limit that cannot be raised is no reason not to start: accepting copes with it.
+fn raise_file_limit() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+    {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+    }
+}
+
+/// The daemon while it runs.
+struct Daemon {
+    at_eof: AtEof,
+    tasks: Tasks,
+    signals: Signals,
+    reading: source::Stop,
+    ending: Ending,
+    connections: TaskTracker,
+    slots: Arc<Slots>,
+}
+
+impl Daemon {
+    fn start(config: Config, listeners: Vec<TcpListener>) -> Result<Self, Fatal> {
+        let unexpected = |what: &'static str| move |error: io::Error| Fatal::unexpected(what, &error);
+        let mut daemon = Self {
+            at_eof: config.at_eof,
+            tasks: Tasks::default(),
+            signals: Signals::new().map_err(unexpected("could not listen for signals"))?,
+            reading: source::Stop::new().map_err(unexpected("could not make an event descriptor"))?,
+            ending: Ending::default(),
+            connections: TaskTracker::new(),
+            slots: Slots::new(config.max_clients),
+        };
+        let metrics = Arc::new(Metrics::default());
+        let began = pipeline::now();
+        let channels = Channels::new(config.history, began);
+        let channel = channels.open(config.channel.clone());
+        let mapper = Mapper { event_type: config.event_type.clone() };
+        let store = Arc::new(Store::new(began));
+        let pipeline = Pipeline::new(config.max_line, mapper, store, channel, Arc::clone(&metrics));
+
+        let tee = (config.tee == Copying::ToStdout).then(Tee::new);
+        let server = daemon.server(config, channels, metrics);
+        daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
+        let stdin = Stdin::new(daemon.reading.clone());
+        daemon.tasks.spawn_thread(STDIN, move || Done::Source(pipeline::run(stdin, pipeline, tee)))?;
+        Ok(daemon)
+    }
+
+    fn server(&self, config: Config, channels: Channels, metrics: Arc<Metrics>) -> Server {
+        let site = Site {
+            channels,
+            slots: Arc::clone(&self.slots),
+            metrics,
+            hosts: config.hosts,
+            origins: config.origins,
+            title: config.title,
+            tail: config.tail,
+            heartbeat: config.heartbeat,
+            retry: config.retry,
+            ending: self.ending.clone(),
+            told: Told::default(),
+        };
+        Server {
+            site: Arc::new(site),
+            connections: self.connections.clone(),
+            limit: Arc::new(Semaphore::new(config.max_clients + http::SPARE_CONNECTIONS)),
+            write_timeout: config.write_timeout,
+        }
+    }
+
+    /// Begins to accept, and says where.
+    fn listen(&mut self, listeners: Vec<TcpListener>, server: &Server) -> io::Result<()> {
+        for listener in listeners {
+            let address = listener.local_addr()?;
+            let accepting = http::serve(tokio::net::TcpListener::from_std(listener)?, server.clone());
+            self.tasks.spawn(&format!("listener {address}"), async {
+                accepting.await;
+                Done::Listener
+            });
+            info!(target: telemetry::READY, "listening on http://{address}/");
+        }
+        Ok(())
+    }
+
+    /// Runs until something ends it, and stops.
+    async fn run(mut self) -> Result<(), Fatal> {
+        loop {
+            tokio::select! {
+                done = self.tasks.next() => match done? {
+                    Done::Source(end) => {
+                        say_how_it_ended(&end, self.at_eof);
+                        if let AtEof::Stop(patience) = self.at_eof {
+                            return self.stop_when_sent(patience).await;
+                        }
+                    }
+                    Done::Listener => return Err(Fatal::panicked("listener")),
+                },
+                request = self.signals.next() => match request {
+                    Request::Hangup if !io::stderr().is_terminal() => info!("nothing to reload: there is no configuration file"),
+                    Request::Hangup | Request::Stop => return self.stop(Duration::ZERO).await,
+                },
+            }
+        }
+    }
+
+    /// The input has ended for good: stops when clients have got everything, or patience ends.
+    async fn stop_when_sent(mut self, patience: Duration) -> Result<(), Fatal> {
+        let deadline = Instant::now() + patience;
+        tokio::select! {
+            _ = timeout_at(deadline, self.slots.empty()) => {}
+            _ = self.signals.next() => return self.stop(Duration::ZERO).await,
+        }
+        self.stop(deadline.saturating_duration_since(Instant::now())).await
+    }
+
+    /// Stops in the order of the data's way. `patience` is for clients that are still taking their last bytes.
+    async fn stop(mut self, patience: Duration) -> Result<(), Fatal> {
+        let in_order = async {
+            self.reading.raise();
+            let _ = timeout(STOP_READING, self.tasks.until_sources_end()).await;
+            self.ending.soon.cancel();
+            self.connections.close();
+            if timeout(STOP_SENDING.max(patience), self.connections.wait()).await.is_err() {
+                self.ending.now.cancel();
+                let _ = timeout(STOP_CLOSING, self.connections.wait()).await;
+            }
+        };
+        tokio::select! {
+            () = in_order => {}
+            _ = self.signals.next() => {}
+        }
+        Ok(())
+    }
+}
+
+/// Tells how the input ended, and what follows.
+fn say_how_it_ended(end: &io::Result<(Summary, Outcome)>, at_eof: AtEof) {
+    let next = match at_eof {
+        AtEof::Serve => "still serving, Ctrl-C stops (--exit-on-eof)",
+        AtEof::Stop(_) => "stopping when clients have got everything",
+    };
+    match end {
+        Err(error) => warn!("could not read {STDIN}: {}; {next}", exit::reason(error)),
+        Ok((_, Outcome::Stopped)) => {}
+        Ok((Summary { lines: 0, .. }, Outcome::Ended)) => {
+            warn!("{STDIN} was empty (in a container: run it with -i); {next}");
+        }
+        Ok((Summary { lines: 1, .. }, Outcome::Ended)) => info!("{STDIN} ended after 1 line; {next}"),
+        Ok((Summary { lines, .. }, Outcome::Ended)) => info!("{STDIN} ended after {} lines; {next}", grouped(*lines)),
+    }
+}
+
+/// A number with its thousands apart: 1,234,567.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn thousands_stand_apart() {
+        let shown: Vec<_> = [0, 999, 1000, 1_234_567].into_iter().map(grouped).collect();
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
+    }
+}

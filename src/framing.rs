@@ -1,0 +1,261 @@
+//! Bytes to lines.
+//!
+//! A line ends at LF; a CR directly before it belongs to the terminator. What follows the last LF is *unfinished*: it is
+//! held until its end comes or the source ends. A line of more than `max_line` bytes becomes several, each cut at a
+//! character boundary, so that memory stays bounded and no U+FFFD is made where the input had a good character.
+//!
+//! Where the bytes are cut by the reads makes no difference to the lines: that is this module's law, and its property test.
+//!
+//! A carriage return inside a line overwrites: `10%\r20%\r` is how progress bars draw. Such a line is one line, whole, when
+//! it ends; until then [`Framer::progress`] shows its newest state.
+
+use memchr::{memchr, memchr_iter, memrchr};
+
+/// The longest progress state that is shown, in bytes: more than any terminal is wide.
+const MAX_PROGRESS: usize = 4096;
+
+/// Cuts a source's bytes into lines.
+#[derive(Debug)]
+pub struct Framer {
+    /// Bytes of content up to which a line stays whole.
+    max_line: usize,
+    /// The unfinished line: never more than `max_line` + 1 bytes between two calls.
+    unfinished: Vec<u8>,
+    /// Whether `unfinished` holds a carriage return, so that nobody searches a long line in vain.
+    overwritten: bool,
+    /// Lines that were longer than `max_line`.
+    pub long_lines: u64,
+    /// Whether the unfinished line is the rest of a long line that has been counted.
+    is_rest: bool,
+}
+
+impl Framer {
+    /// A framer for lines of at most `max_line` bytes, at least 1.
+    #[must_use]
+    pub fn new(max_line: usize) -> Self {
+        Self { max_line: max_line.max(1), unfinished: Vec::new(), overwritten: false, long_lines: 0, is_rest: false }
+    }
+
+    /// Takes the next bytes of the source and gives every line that they finish.
+    pub fn push(&mut self, bytes: &[u8], mut line: impl FnMut(&[u8])) {
+        let mut start = 0;
+        for newline in memchr_iter(b'\n', bytes) {
+            self.finish(&bytes[start..newline], &mut line);
+            start = newline + 1;
+        }
+        self.hold(&bytes[start..], &mut line);
+    }
+
+    /// The source has ended: gives the last line if no LF ended it.
+    pub fn end(&mut self, mut line: impl FnMut(&[u8])) {
+        if !self.unfinished.is_empty() {
+            let last = std::mem::take(&mut self.unfinished);
+            self.give(&last, &mut line);
+            self.reset();
+        }
+    }
+
+    /// Whether an unfinished line is held.
+    #[must_use]
+    pub fn is_inside_line(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
+    /// The newest state of an unfinished line that was overwritten with carriage returns.
+    #[must_use]
+    pub fn progress(&self) -> Option<&[u8]> {
+        if !self.overwritten {
+            return None;
+        }
+        let drawn = self.unfinished.len() - self.unfinished.iter().rev().take_while(|byte| **byte == b'\r').count();
+        let state = &self.unfinished[..drawn];
+        let state = &state[memrchr(b'\r', state).map_or(0, |at| at + 1)..];
+        (!state.is_empty()).then(|| &state[..state.len().min(MAX_PROGRESS)])
+    }
+
+    /// `tail` is the last piece of a line whose LF has come.
+    fn finish(&mut self, tail: &[u8], line: &mut impl FnMut(&[u8])) {
+        if self.unfinished.is_empty() {
+            self.give(without_cr(tail), line);
+        } else {
+            let mut whole = std::mem::take(&mut self.unfinished);
+            whole.extend_from_slice(tail);
+            self.give(without_cr(&whole), line);
+            whole.clear();
+            self.unfinished = whole; // its memory serves the next unfinished line
+        }
+        self.reset();
+    }
+
+    /// Keeps what has no LF yet, and gives the parts of it that are certain to be too long for one line.
+    fn hold(&mut self, tail: &[u8], line: &mut impl FnMut(&[u8])) {
+        self.overwritten |= memchr(b'\r', tail).is_some();
+        self.unfinished.extend_from_slice(tail);
+        let mut given = 0;
+        // One byte over the limit decides, unless it is a CR: with the LF to come it would be no content.
+        while self.unfinished.len() - given > self.max_line
+            && (self.unfinished.len() - given > self.max_line + 1 || self.unfinished.last() != Some(&b'\r'))
+        {
+            given += self.give_part(&self.unfinished[given..], line);
+            self.count_long_line();
+        }
+        if given > 0 {
+            self.unfinished.drain(..given);
+            self.overwritten = memchr(b'\r', &self.unfinished).is_some();
+        }
+    }
+
+    /// Gives a line whole, or in parts if it is too long.
+    fn give(&mut self, mut content: &[u8], line: &mut impl FnMut(&[u8])) {
+        while content.len() > self.max_line {
+            let given = self.give_part(content, line);
+            content = &content[given..];
+            self.count_long_line();
+        }
+        line(content);
+    }
+
+    /// Gives one part of a line that is too long and returns its length.
+    fn give_part(&self, content: &[u8], line: &mut impl FnMut(&[u8])) -> usize {
+        let cut = character_boundary(content, self.max_line);
+        line(&content[..cut]);
+        cut
+    }
+
+    fn count_long_line(&mut self) {
+        self.long_lines += u64::from(!self.is_rest);
+        self.is_rest = true;
+    }
+
+    fn reset(&mut self) {
+        self.overwritten = false;
+        self.is_rest = false;
+    }
+}
+
+fn without_cr(content: &[u8]) -> &[u8] {
+    content.strip_suffix(b"\r").unwrap_or(content)
+}
+
+/// The longest cut of at most `max` bytes that does not part a UTF-8 sequence; `max` itself where there is none.
+fn character_boundary(content: &[u8], max: usize) -> usize {
+    let is_continuation = |at: usize| content[at] & 0b1100_0000 == 0b1000_0000;
+    if !is_continuation(max) {
+        return max;
+    }
+    // A sequence has at most four bytes, so its first is one of the three before the cut.
+    let first = (max.saturating_sub(3)..max).rev().find(|at| !is_continuation(*at));
+    match first {
+        Some(at) if at > 0 && at + sequence_length(content[at]) > max => at,
+        _ => max,
+    }
+}
+
+/// How many bytes a UTF-8 sequence has, by its first.
+fn sequence_length(first: u8) -> usize {
+    match first {
+        0b1100_0000..=0b1101_1111 => 2,
+        0b1110_0000..=0b1110_1111 => 3,
+        0b1111_0000..=0b1111_0111 => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The lines of `input`, read in pieces that end at `cuts`.
+    fn framed(max_line: usize, input: &[u8], cuts: &[usize]) -> (Vec<Vec<u8>>, u64) {
+        let mut lines = Vec::new();
+        let mut framer = Framer::new(max_line);
+        let mut start = 0;
+        for &cut in cuts.iter().filter(|cut| **cut <= input.len()) {
+            if cut >= start {
+                framer.push(&input[start..cut], |line| lines.push(line.to_vec()));
+                assert!(framer.unfinished.len() <= max_line + 1, "held {} bytes", framer.unfinished.len());
+                start = cut;
+            }
+        }
+        framer.push(&input[start..], |line| lines.push(line.to_vec()));
+        framer.end(|line| lines.push(line.to_vec()));
+        (lines, framer.long_lines)
+    }
+
+    /// The law in the plainest words: split at LF, drop one CR, cut what is too long.
+    fn model(max_line: usize, input: &[u8]) -> (Vec<Vec<u8>>, u64) {
+        let mut lines = Vec::new();
+        let mut long_lines = 0;
+        let mut parts: Vec<&[u8]> = input.split(|byte| *byte == b'\n').collect();
+        let last = parts.pop().unwrap();
+        let contents = parts.into_iter().map(without_cr).chain((!last.is_empty()).then_some(last));
+        for mut content in contents {
+            long_lines += u64::from(content.len() > max_line);
+            while content.len() > max_line {
+                let cut = character_boundary(content, max_line);
+                lines.push(content[..cut].to_vec());
+                content = &content[cut..];
+            }
+            lines.push(content.to_vec());
+        }
+        (lines, long_lines)
+    }
+
+    #[test]
+    fn lines_end_at_lf_and_lose_one_cr() {
+        let (lines, _) = framed(100, b"a\r\n\nb\rc\n\r\r\nlast", &[]);
+        assert_eq!(lines, [&b"a"[..], b"", b"b\rc", b"\r", b"last"]);
+    }
+
+    #[test]
+    fn an_input_that_ends_in_lf_has_no_line_after_it() {
+        assert_eq!(framed(100, b"a\n", &[]).0, [b"a"]);
+        assert!(framed(100, b"", &[]).0.is_empty());
+    }
+
+    #[test]
+    fn long_lines_are_cut_between_characters() {
+        let (lines, long_lines) = framed(5, "ab€€€\nnext".as_bytes(), &[]);
+        assert_eq!(lines, ["ab€".as_bytes(), "€".as_bytes(), "€".as_bytes(), b"next"]);
+        assert_eq!(long_lines, 1);
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_whole_even_with_crlf() {
+        assert_eq!(framed(3, b"abc\r\nabc\nabcd", &[4]).0, [&b"abc"[..], b"abc", b"abc", b"d"]);
+    }
+
+    #[test]
+    fn progress_is_the_state_after_the_last_carriage_return() {
+        let mut framer = Framer::new(100);
+        let mut state = |bytes: &[u8]| {
+            framer.push(bytes, |_| {});
+            framer.progress().map(<[u8]>::to_vec)
+        };
+        assert_eq!(state(b"plain"), None);
+        assert_eq!(state(b"\r10%"), Some(b"10%".to_vec()));
+        assert_eq!(state(b"\r20%\r"), Some(b"20%".to_vec()));
+        assert_eq!(state(b"\r\r"), Some(b"20%".to_vec()));
+        assert_eq!(state(b"done\nnext"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn where_reads_cut_makes_no_difference(
+            input in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(0xe2), Just(0x82), Just(0xac), any::<u8>()], 0..200),
+            mut cuts in proptest::collection::vec(0..200_usize, 0..20),
+            max_line in 1..40_usize,
+        ) {
+            cuts.sort_unstable();
+            prop_assert_eq!(framed(max_line, &input, &cuts), model(max_line, &input));
+        }
+
+        #[test]
+        fn good_characters_stay_good(text in "\\PC{0,60}", max_line in 4..20_usize) {
+            for line in framed(max_line, text.as_bytes(), &[]).0 {
+                prop_assert!(std::str::from_utf8(&line).is_ok(), "{:?}", line);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Bytes out: listeners, connections, the table of URLs, streams.
+//!
+//! hyper parses requests and answers; what it leaves to us (the time before the first byte, stalled writes, the Host, the end
+//! of open streams) is in the file named for it. Nothing here knows where lines come from.
+
+mod connection;
+pub mod host;
+pub mod listener;
+pub mod origin;
+pub mod query;
+mod response;
+pub mod router;
+mod socket;
+mod stall;
+mod status;
+pub mod stream;
+mod viewer;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use router::Site;
+
+/// Connections beyond the clients: those that ask for pages, or wait to hear that the house is full.
+pub const SPARE_CONNECTIONS: usize = 64;
+
+/// How long accepting rests when the process has no descriptor left for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the server is made of.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// What it answers with.
+    pub site: Arc<Site>,
+    /// Connections that are open.
+    pub connections: TaskTracker,
+    /// How many may be.
+    pub limit: Arc<Semaphore>,
+    /// After how long a peer that takes nothing is cut.
+    pub write_timeout: Duration,
+}
+
+/// Accepts connections until the daemon stops. Each is served by a task of its own in `server.connections`.
+pub async fn serve(listener: TcpListener, server: Server) {
+    let stop = server.site.ending.soon.clone();
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = accept(listener, server) => {}
+    }
+}
+
+async fn accept(listener: TcpListener, server: Server) {
+    let mut is_exhausted = false;
+    loop {
+        // Taken before the connection is, so that those beyond it wait in the kernel's queue.
+        let Ok(permit) = Arc::clone(&server.limit).acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, _peer)) => {
+                is_exhausted = false;
+                server.site.metrics.connections.add(1);
+                // An event must not wait for the acknowledgement of the last one.
+                let _ = stream.set_nodelay(true);
+                let (site, write_timeout) = (Arc::clone(&server.site), server.write_timeout);
+                server.connections.spawn(async move {
+                    connection::serve(stream, site, write_timeout).await;
+                    drop(permit);
+                });
+            }
+            Err(error) if is_about_the_connection(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut is_exhausted, true) {
+                    warn!("could not accept a connection ({error}); trying again; raise the limit of open files (ulimit -n)?");
+                }
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors of a connection that went away while it waited; accept(2) reports them as its own.
+fn is_about_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}

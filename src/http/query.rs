@@ -1,0 +1,282 @@
+//! What a stream's URL and headers ask for.
+//!
+//! | parameter | |
+//! | --- | --- |
+//! | `tail=N` or `tail=all` | the newest N events of the view |
+//! | `since=10m`, RFC 3339, Unix ms | events that arrived then or later |
+//! | `before=ID` | with `tail=N`: the N events before this one, then the end |
+//! | `follow=0` | the stream ends after what is retained |
+//! | `format=text`, or `Accept: text/plain` | the lines alone |
+//! | `channel=NAME`, repeated | these channels and all below them |
+//! | `lastEventId=ID` | for clients that cannot send the header, which wins |
+//! | `ping=1` | heartbeats as `ping` events, which scripts can hear |
+//!
+//! Unknown parameters are ignored (pages add them against caches). A known one with a bad value is told in one line.
+
+use hyper::{HeaderMap, header};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::channel::{Ask, Filter, Follow, Tail};
+use crate::event::{ChannelName, EventId, Millis};
+
+/// What a client asks for, in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamQuery {
+    /// Which channels.
+    pub filter: Filter,
+    /// The channels named, each of which must exist.
+    pub names: Vec<ChannelName>,
+    /// Which events.
+    pub ask: Ask,
+    /// As what.
+    pub format: Format,
+    /// How silence is broken.
+    pub heartbeat: Heartbeat,
+}
+
+/// What a stream consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `text/event-stream`
+    EventStream,
+    /// `text/plain`: the lines alone.
+    Text,
+}
+
+/// How silence is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heartbeat {
+    /// A comment, which nobody sees.
+    Comment,
+    /// An event `ping`, which scripts can wait for.
+    Ping,
+}
+
+/// Why a query cannot be answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuery {
+    /// A known parameter with a bad value: 400.
+    #[error("bad value '{value}' for {name}: expected {expected}")]
+    Value {
+        /// The parameter.
+        name: &'static str,
+        /// What came.
+        value: String,
+        /// What would have been good.
+        expected: &'static str,
+    },
+    /// A name that no channel can have: 404.
+    #[error("no channel '{0}'")]
+    Name(String),
+}
+
+/// Reads a request for `/events` and everything below it. `path` is what follows `/events/`, if anything does.
+pub fn read(
+    path: Option<&str>,
+    query: Option<&str>,
+    headers: &HeaderMap,
+    default_tail: Tail,
+    now: Millis,
+) -> Result<StreamQuery, BadQuery> {
+    let mut names: Vec<_> = path.map(name_of_path).transpose()?.into_iter().collect();
+    let mut ask = Ask::default();
+    let (mut format, mut heartbeat) = (accepted_format(headers), Heartbeat::Comment);
+    for (name, value) in query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
+        let value = percent_decoded(value);
+        match &*percent_decoded(name) {
+            "tail" => ask.tail = Some(tail("tail", &value)?),
+            "since" => ask.since = Some(since(&value, now)?),
+            "before" => ask.before = Some(parsed("before", &value, "an event id, TIME-NUMBER/CHANNEL")?),
+            "follow" => ask.follow = if switch("follow", &value)? { Follow::Live } else { Follow::Retained },
+            "format" => format = named_format(&value)?,
+            "channel" => names.push(value.parse().map_err(|_| BadQuery::Name(value.clone()))?),
+            "lastEventId" => ask.last_event_id = value.parse().ok(),
+            "ping" => heartbeat = if switch("ping", &value)? { Heartbeat::Ping } else { Heartbeat::Comment },
+            _ => {}
+        }
+    }
+    if let Some(id) = headers.get("last-event-id") {
+        ask.last_event_id = id.to_str().ok().and_then(|id| id.parse().ok());
+    }
+    if ask.tail.is_none() && ask.since.is_none() {
+        ask.tail = Some(default_tail);
+    }
+    Ok(StreamQuery { filter: Filter::of(names.iter().cloned()), names, ask, format, heartbeat })
+}
+
+/// `N` or `all`, of a query or of `--tail`.
+pub fn tail(name: &'static str, value: &str) -> Result<Tail, BadQuery> {
+    if value == "all" { Ok(Tail::All) } else { parsed(name, value, "a number or 'all'").map(Tail::Newest) }
+}
+
+fn since(value: &str, now: Millis) -> Result<Millis, BadQuery> {
+    let unix = || value.parse::<Millis>().ok();
+    let moment = || value.parse::<Timestamp>().ok().map(|moment| u64::try_from(moment.as_millisecond()).unwrap_or(0));
+    let ago = || {
+        let ago = value.parse::<SignedDuration>().ok()?.as_millis();
+        u64::try_from(ago).ok().map(|ago| now.saturating_sub(ago))
+    };
+    let expected = "a duration such as 10m, an RFC 3339 time or Unix milliseconds";
+    unix().or_else(moment).or_else(ago).ok_or_else(|| BadQuery::Value { name: "since", value: value.to_owned(), expected })
+}
+
+fn switch(name: &'static str, value: &str) -> Result<bool, BadQuery> {
+    match value {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(BadQuery::Value { name, value: value.to_owned(), expected: "0 or 1" }),
+    }
+}
+
+fn named_format(value: &str) -> Result<Format, BadQuery> {
+    match value {
+        "text" => Ok(Format::Text),
+        "sse" => Ok(Format::EventStream),
+        _ => Err(BadQuery::Value { name: "format", value: value.to_owned(), expected: "text or sse" }),
+    }
+}
+
+fn parsed<T: std::str::FromStr>(name: &'static str, value: &str, expected: &'static str) -> Result<T, BadQuery> {
+    value.parse().map_err(|_| BadQuery::Value { name, value: value.to_owned(), expected })
+}
+
+/// Plain text only if the client names it and likes it better than an event stream. Never a refusal.
+fn accepted_format(headers: &HeaderMap) -> Format {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let (mut text, mut stream) = (0.0, 0.0_f32);
+    for entry in values.flat_map(|value| value.split(',')) {
+        let mut parts = entry.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or("").to_ascii_lowercase();
+        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
+        match kind.as_str() {
+            "text/plain" => text = quality,
+            "text/event-stream" => stream = quality,
+            _ => {}
+        }
+    }
+    if text > stream { Format::Text } else { Format::EventStream }
+}
+
+/// Whether the client says that it reads event streams.
+#[must_use]
+pub fn accepts_event_stream(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.into_iter().any(|value| value.to_ascii_lowercase().contains("text/event-stream"))
+}
+
+/// A channel's name as it stands in a path, where clients may encode more than they must: `%7E` is `~`, `%2f` stays, as `%2F`.
+fn name_of_path(path: &str) -> Result<ChannelName, BadQuery> {
+    let mut name = String::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((plain, escape)) = rest.split_once('%') {
+        name.push_str(plain);
+        let code = escape.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        let code = code.ok_or_else(|| BadQuery::Name(path.to_owned()))?;
+        match code {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'~' | b'+' | b'-' => name.push(char::from(code)),
+            _ => name.push_str(&format!("%{code:02X}")),
+        }
+        rest = &escape[2..];
+    }
+    name.push_str(rest);
+    name.parse().map_err(|_| BadQuery::Name(path.to_owned()))
+}
+
+/// Percent-decoding without the form rule that `+` is a space: ids, names and times have a `+` and never a space.
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Millis = 1_763_660_000_000;
+
+    fn query(query: &str) -> Result<StreamQuery, BadQuery> {
+        read(None, Some(query), &HeaderMap::new(), Tail::Newest(10), NOW)
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn every_parameter_is_read() {
+        assert_eq!(query("").unwrap().ask.tail, Some(Tail::Newest(10)));
+        assert_eq!(query("tail=all&cachebuster=7&=&x").unwrap().ask.tail, Some(Tail::All));
+        assert_eq!(query("since=10m").unwrap().ask, Ask { since: Some(NOW - 600_000), ..Ask::default() });
+        assert_eq!(query("since=1763650000000").unwrap().ask.since, Some(1_763_650_000_000));
+        assert_eq!(query("since=2025-11-20T10:00:00%2B01:00").unwrap().ask.since, Some(1_763_629_200_000));
+        assert_eq!(query("since=2025-11-20T10:00:00+01:00").unwrap().ask.since, Some(1_763_629_200_000));
+        assert_eq!(query("follow=0").unwrap().ask.follow, Follow::Retained);
+        assert_eq!(query("ping=1").unwrap().heartbeat, Heartbeat::Ping);
+        assert_eq!(query("format=text").unwrap().format, Format::Text);
+        assert_eq!(query("before=5-3/a&tail=2").unwrap().ask.before, "5-3/a".parse().ok());
+        assert_eq!(query("channel=a&channel=b%252F").unwrap().names, ["a".parse().unwrap(), "b%2F".parse().unwrap()]);
+    }
+
+    #[test]
+    fn bad_values_are_told_in_one_line() {
+        for bad in
+            ["tail=x", "tail=-1", "tail=", "since=yesterdayish", "since=-5m", "before=x", "follow=maybe", "ping=2", "format=xml"]
+        {
+            let message = query(bad).unwrap_err().to_string();
+            assert!(message.starts_with("bad value '") && !message.contains('\n'), "{bad}: {message}");
+        }
+        assert_eq!(query("channel=a//b"), Err(BadQuery::Name("a//b".into())));
+    }
+
+    #[test]
+    fn the_header_wins_and_garbage_is_as_if_there_were_none() {
+        let id = |headers: &HeaderMap| read(None, Some("lastEventId=5-3"), headers, Tail::All, NOW).unwrap().ask.last_event_id;
+        assert_eq!(id(&headers(&[])), "5-3".parse().ok());
+        assert_eq!(id(&headers(&[("last-event-id", "5-4/a")])), "5-4/a".parse().ok());
+        assert_eq!(id(&headers(&[("last-event-id", "garbage")])), None);
+    }
+
+    #[test]
+    fn plain_text_must_be_wanted_more() {
+        let format = |accept: &str| accepted_format(&headers(&[("accept", accept)]));
+        assert_eq!(format("text/plain"), Format::Text);
+        assert_eq!(format("text/plain;q=0.9, text/event-stream;q=0.5"), Format::Text);
+        for other in
+            ["*/*", "text/*", "text/event-stream", "text/event-stream, text/plain", "application/json", "text/html, */*;q=0.1"]
+        {
+            assert_eq!(format(other), Format::EventStream, "{other}");
+        }
+    }
+
+    #[test]
+    fn names_in_paths_are_read_as_clients_write_them() {
+        let name = |path| name_of_path(path).map(|name| name.to_string());
+        assert_eq!(name("web/%61ccess%2elog").unwrap(), "web/access.log");
+        assert_eq!(name("a%2fb%20c").unwrap(), "a%2Fb%20C".replace("%20C", "%20c"));
+        for bad in ["", "a//b", "../a", "a/%2e%2e", "%", "%4", "%zz", "a b"] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_query_makes_the_parser_panic(path in ".*", text in ".*", id in "[ -~]*") {
+            let _ = read(Some(&path), Some(&text), &headers(&[("last-event-id", &id)]), Tail::All, NOW);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Answers and their bodies.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{self, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use super::stream::StreamBody;
+
+/// A body: all there at once, or a stream.
+#[derive(Debug)]
+pub enum Content {
+    /// Known in full.
+    Full(Full<Bytes>),
+    /// Comes as it happens.
+    Stream(StreamBody),
+}
+
+/// The stream is cut without a clean end, so that the client knows that something is missing.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the client fell behind the history")]
+pub struct Cut;
+
+impl Body for Content {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Full(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Stream(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(body) => body.is_end_stream(),
+            Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(body) => body.size_hint(),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// An answer of one line for people, ended by LF.
+#[must_use]
+pub fn text(status: StatusCode, line: &str) -> Response<Content> {
+    content(status, "text/plain; charset=utf-8", format!("{line}\n"))
+}
+
+/// An answer with a type. Nobody may guess another type, keep it, or learn from it where a reader came from.
+#[must_use]
+pub fn content(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Content> {
+    let mut response = empty(status);
+    *response.body_mut() = Content::Full(Full::new(body.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
+
+/// An answer without a body.
+#[must_use]
+pub fn empty(status: StatusCode) -> Response<Content> {
+    let mut response = Response::new(Content::Full(Full::default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-transform"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    response
+}
+
+/// Ends the connection behind this answer.
+#[must_use]
+pub fn closing(mut response: Response<Content>) -> Response<Content> {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

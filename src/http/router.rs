@@ -1,0 +1,355 @@
+//! The table of all URLs, and the gate before it.
+//!
+//! | path | what | gate |
+//! | --- | --- | --- |
+//! | `/` `/viewer/...` | the page | Host |
+//! | `/events` `/events/NAME` | everything; a channel and all below it | Host, origin |
+//! | `/channels` `/metrics` | what there is, for people and monitors | Host, origin |
+//! | `/healthz` `/readyz` | liveness and readiness | none |
+//!
+//! Anything but 200 ends an `EventSource` for good, in every browser, on the first connection and on every later one. So what
+//! time can cure (a full house) is a stream with a `busy` event, and only what it cannot is an error.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
+use serde::Serialize;
+use tracing::warn;
+
+use super::host::{BadHost, HostNames};
+use super::origin::{Access, Origins};
+use super::query::{self, BadQuery, Format, StreamQuery};
+use super::response::{self, Content, closing, empty, text};
+use super::stall::Pulses;
+use super::stream::{Client, Ending, Slot, Slots, StreamBody};
+use super::{status, viewer};
+use crate::channel::{Channels, Greeting, Subscriber, Tail};
+use crate::metrics::Metrics;
+use crate::pipeline::now;
+use crate::sse;
+
+/// The longest request target, in bytes.
+const MAX_TARGET: usize = 4096;
+
+/// How many foreign hosts and origins are told in the log: each once, and no more than a person would read.
+const MAX_TOLD: usize = 100;
+
+/// How long a browser remembers what it may send across origins.
+const PREFLIGHT_AGE: &str = "600";
+
+/// What the server needs to answer.
+#[derive(Debug)]
+pub struct Site {
+    /// What streams are made of.
+    pub channels: Channels,
+    /// Places for clients.
+    pub slots: Arc<Slots>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Names that may stand in Host.
+    pub hosts: HostNames,
+    /// Pages of other origins that may read.
+    pub origins: Origins,
+    /// The title of the page.
+    pub title: String,
+    /// What a client gets that asks for nothing.
+    pub tail: Tail,
+    /// After how much silence a stream gives a sign of life.
+    pub heartbeat: Duration,
+    /// When a client comes back after its connection is lost.
+    pub retry: Duration,
+    /// How streams end.
+    pub ending: Ending,
+    /// What has been told once.
+    pub told: Told,
+}
+
+/// Hosts and origins whose refusal is in the log.
+#[derive(Debug, Default)]
+pub struct Told(Mutex<HashSet<String>>);
+
+impl Told {
+    /// Whether this is the first time; after [`MAX_TOLD`] different ones nothing is.
+    fn is_first(&self, what: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() < MAX_TOLD && told.insert(what.to_owned())
+    }
+}
+
+/// Where a request goes.
+enum Endpoint<'a> {
+    Page,
+    Asset(&'a str),
+    Events(Option<&'a str>),
+    Channels,
+    Metrics,
+    Healthz,
+    Readyz,
+}
+
+impl<'a> Endpoint<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        Some(match path {
+            "/" => Self::Page,
+            "/events" => Self::Events(None),
+            "/channels" => Self::Channels,
+            "/metrics" => Self::Metrics,
+            "/healthz" => Self::Healthz,
+            "/readyz" => Self::Readyz,
+            _ => match (path.strip_prefix("/events/"), path.strip_prefix("/viewer/")) {
+                (Some(name), _) => Self::Events(Some(name)),
+                (_, Some(asset)) => Self::Asset(asset),
+                _ => return None,
+            },
+        })
+    }
+
+    /// Whether it names nothing and is asked by address, by orchestrators.
+    fn is_health(&self) -> bool {
+        matches!(self, Self::Healthz | Self::Readyz)
+    }
+
+    /// Whether pages of other origins must not read it.
+    fn is_data(&self) -> bool {
+        matches!(self, Self::Events(_) | Self::Channels | Self::Metrics)
+    }
+}
+
+impl Site {
+    /// Answers a request of a connection whose bodies are watched by `pulses`.
+    pub fn answer<B>(&self, request: &Request<B>, pulses: &Pulses) -> Response<Content> {
+        self.metrics.requests.add(1);
+        let mut response = self.answer_plainly(request, pulses).unwrap_or_else(|refusal| refusal);
+        if request.version() <= Version::HTTP_10 {
+            // hyper would promise to keep a connection alive whose end is the end of the body.
+            response = closing(response);
+        }
+        response
+    }
+
+    fn answer_plainly<B>(&self, request: &Request<B>, pulses: &Pulses) -> Result<Response<Content>, Response<Content>> {
+        refuse_bodies(request)?;
+        let endpoint = Endpoint::of(request.uri().path());
+        if !endpoint.as_ref().is_some_and(Endpoint::is_health) {
+            self.check_host(request)?;
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Err(with_allow(closing(text(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and OPTIONS are answered"))));
+        }
+        if request.method() == Method::OPTIONS && request.uri().path() == "*" {
+            return Ok(with_allow(empty(StatusCode::NO_CONTENT)));
+        }
+        let endpoint = endpoint.ok_or_else(|| text(StatusCode::NOT_FOUND, "no such page; try / or /events"))?;
+        let access = if endpoint.is_data() { self.check_origin(request)? } else { Access::Own };
+        let response = match *request.method() {
+            Method::OPTIONS => Ok(preflight(request, &access)),
+            _ => self.serve(&endpoint, request, pulses),
+        };
+        // Also an error must be readable by a page that may read the answer.
+        let dress = |response| if endpoint.is_data() { self.with_cors(response, &access) } else { response };
+        response.map(dress).map_err(dress)
+    }
+
+    fn serve<B>(
+        &self,
+        endpoint: &Endpoint<'_>,
+        request: &Request<B>,
+        pulses: &Pulses,
+    ) -> Result<Response<Content>, Response<Content>> {
+        Ok(match endpoint {
+            Endpoint::Page => viewer::page(&self.title),
+            Endpoint::Asset(name) => viewer::asset(name).ok_or_else(|| text(StatusCode::NOT_FOUND, "no such asset"))?,
+            Endpoint::Events(name) => return self.stream(*name, request, pulses),
+            Endpoint::Channels => status::channels(&self.channels.status()),
+            Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), &self.channels.status()),
+            Endpoint::Healthz => status::healthz(),
+            Endpoint::Readyz => status::readyz(request.uri().query(), &self.channels.status()),
+        })
+    }
+
+    fn check_host<B>(&self, request: &Request<B>) -> Result<(), Response<Content>> {
+        match self.hosts.check(request) {
+            Ok(()) => Ok(()),
+            Err(BadHost::Malformed) => {
+                Err(closing(text(StatusCode::BAD_REQUEST, "a request needs one Host header that agrees with its target")))
+            }
+            Err(BadHost::Foreign(host)) => {
+                self.metrics.refused_host.add(1);
+                if self.told.is_first(&host) {
+                    warn!("refused a request for the host {host:?}; if that is a name of this machine: --allow-host {host}");
+                }
+                let line =
+                    format!("this server does not answer for the host '{host}'; start it with --allow-host {host} if it should");
+                Err(text(StatusCode::MISDIRECTED_REQUEST, &line))
+            }
+        }
+    }
+
+    fn check_origin<B>(&self, request: &Request<B>) -> Result<Access, Response<Content>> {
+        match self.origins.judge(request.headers()) {
+            Access::Refused(origin) => {
+                self.metrics.refused_origin.add(1);
+                if self.told.is_first(&origin) {
+                    warn!("refused a page of {origin:?}; if it should read the streams: --cors-origin {origin}");
+                }
+                Err(text(StatusCode::FORBIDDEN, "pages of other origins may not read this; --cors-origin ORIGIN allows it"))
+            }
+            access => Ok(access),
+        }
+    }
+
+    fn with_cors(&self, mut response: Response<Content>, access: &Access) -> Response<Content> {
+        let headers = response.headers_mut();
+        if !self.origins.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+            headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+        }
+        if let Access::Allowed(origin) = access
+            && let Ok(origin) = HeaderValue::from_str(origin)
+        {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+        response
+    }
+
+    /// `/events` and everything below it.
+    fn stream<B>(&self, path: Option<&str>, request: &Request<B>, pulses: &Pulses) -> Result<Response<Content>, Response<Content>> {
+        let now = now();
+        let query = query::read(path, request.uri().query(), request.headers(), self.tail, now).map_err(|bad| refuse(&bad))?;
+        if let Some(unknown) = query.names.iter().find(|name| !self.channels.knows(name)) {
+            return Err(refuse(&BadQuery::Name(unknown.to_string())));
+        }
+        let head = stream_head(query.format);
+        if request.method() == Method::HEAD {
+            return Ok(head);
+        }
+        // The place comes first, so that who waits outside costs nothing else.
+        let Some(slot) = self.slots.take() else { return Ok(self.busy(request)) };
+        let Some((subscriber, greeting)) = self.channels.subscribe(&query.filter, &query.ask, now) else {
+            return Ok(empty(StatusCode::NO_CONTENT));
+        };
+        self.metrics.streams.add(1);
+        Ok(self.open(head, &query, subscriber, &greeting, slot, pulses))
+    }
+
+    fn open(
+        &self,
+        mut head: Response<Content>,
+        query: &StreamQuery,
+        subscriber: Subscriber,
+        greeting: &Greeting,
+        slot: Slot,
+        pulses: &Pulses,
+    ) -> Response<Content> {
+        if let (Format::Text, Greeting::Gap(gap)) = (query.format, greeting) {
+            // Lines alone cannot say it.
+            self.metrics.gaps.add(1);
+            let gap = HeaderValue::from_bytes(&sse::json(gap)).expect("JSON of names, ids and numbers is printable ASCII");
+            head.headers_mut().insert("sse-bridge-gap", gap);
+        }
+        let mut client = Client {
+            subscriber,
+            format: query.format,
+            heartbeat: query.heartbeat,
+            silence: self.heartbeat,
+            ending: self.ending.clone(),
+            metrics: Arc::clone(&self.metrics),
+            slot,
+            pulse: pulses.start(),
+            first: Vec::new(),
+        };
+        client.greet(greeting, millis(self.retry));
+        *head.body_mut() = Content::Stream(StreamBody::new(client));
+        head
+    }
+
+    /// The house is full. An `EventSource` is told when to knock again; anybody else gets an error that says it.
+    fn busy<B>(&self, request: &Request<B>) -> Response<Content> {
+        self.metrics.refused_busy.add(1);
+        // Spread, so that those who were refused together do not come back together.
+        let wait = 15_000 + now() * 7919 % 45_000;
+        if !query::accepts_event_stream(request.headers()) {
+            let mut response =
+                closing(text(StatusCode::SERVICE_UNAVAILABLE, "all places are taken; --max-clients sets how many there are"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
+            return response;
+        }
+        let mut block = Vec::new();
+        sse::preamble(&mut block, wait);
+        sse::control(&mut block, None, "busy", &Busy { retry: wait });
+        let mut response = closing(stream_head(Format::EventStream));
+        *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
+        response
+    }
+}
+
+/// The data of a `busy` event.
+#[derive(Debug, Serialize)]
+struct Busy {
+    /// Milliseconds after which to come back.
+    retry: u64,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The head of a stream: nobody on the way may keep, change or collect it.
+fn stream_head(format: Format) -> Response<Content> {
+    let kind = match format {
+        // Bare: some proxies decide about buffering by comparing exactly this.
+        Format::EventStream => "text/event-stream",
+        Format::Text => "text/plain; charset=utf-8",
+    };
+    let mut head = response::content(StatusCode::OK, kind, "");
+    head.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    head.headers_mut().insert(header::VARY, HeaderValue::from_static("Accept"));
+    head
+}
+
+/// Requests with a body are refused unread: nothing here takes one, and what is not read cannot be smuggled.
+fn refuse_bodies<B>(request: &Request<B>) -> Result<(), Response<Content>> {
+    let headers = request.headers();
+    if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
+        return Err(closing(text(StatusCode::URI_TOO_LONG, "the request target is too long")));
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(closing(text(StatusCode::BAD_REQUEST, "a request with Transfer-Encoding is not answered")));
+    }
+    let lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if lengths.into_iter().any(|length| length.as_bytes().iter().any(|byte| *byte != b'0')) {
+        return Err(closing(text(StatusCode::PAYLOAD_TOO_LARGE, "a request with a body is not answered")));
+    }
+    Ok(())
+}
+
+fn refuse(bad: &BadQuery) -> Response<Content> {
+    let status = match bad {
+        BadQuery::Value { .. } => StatusCode::BAD_REQUEST,
+        BadQuery::Name(_) => StatusCode::NOT_FOUND,
+    };
+    // One line, whatever was in the value.
+    let line: String = bad.to_string().chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+    text(status, &line)
+}
+
+fn with_allow(mut response: Response<Content>) -> Response<Content> {
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    response
+}
+
+/// The answer to OPTIONS: what is allowed, also across origins for a page that may read.
+fn preflight<B>(request: &Request<B>, access: &Access) -> Response<Content> {
+    let mut response = with_allow(empty(StatusCode::NO_CONTENT));
+    if matches!(access, Access::Allowed(_)) && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD"));
+        let allowed = HeaderValue::from_static("Last-Event-ID, Cache-Control, Accept");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE));
+    }
+    response
+}

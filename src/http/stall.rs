@@ -1,0 +1,74 @@
+//! Clients that stop taking what they are sent, where the socket does not show it.
+//!
+//! Over HTTP/1 a stalled client fills the socket, and [`super::socket`] notices. Over HTTP/2 it only has to leave its flow-control
+//! window closed: the socket stays writable, and its body is simply never polled again. So each body shows a pulse, which
+//! beats whenever it is polled, at the latest with every heartbeat; and the connection watches the pulses of its bodies.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// When a body was polled last. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Pulse(Arc<Mutex<Instant>>);
+
+impl Pulse {
+    /// The body is polled.
+    pub fn beat(&self, now: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    }
+}
+
+/// The pulses of one connection's bodies.
+#[derive(Debug, Clone, Default)]
+pub struct Pulses(Arc<Mutex<Vec<Weak<Mutex<Instant>>>>>);
+
+impl Pulses {
+    /// A pulse for a new body, watched until the body is gone.
+    #[must_use]
+    pub fn start(&self) -> Pulse {
+        let pulse = Pulse(Arc::new(Mutex::new(Instant::now())));
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|pulse| pulse.strong_count() > 0);
+        watched.push(Arc::downgrade(&pulse.0));
+        pulse
+    }
+
+    /// Waits until a body has not been polled for `limit`.
+    pub async fn any_still_for(&self, limit: Duration) {
+        loop {
+            let oldest = self.oldest_beat();
+            let due = oldest.map_or_else(|| Instant::now() + limit, |beat| beat + limit);
+            if due <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(due).await;
+        }
+    }
+
+    fn oldest_beat(&self) -> Option<Instant> {
+        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let alive = watched.iter().filter_map(Weak::upgrade);
+        alive.map(|beat| *beat.lock().unwrap_or_else(PoisonError::into_inner)).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_no_longer_polled_is_found() {
+        let pulses = Pulses::default();
+        let limit = Duration::from_secs(10);
+        let (lively, gone) = (pulses.start(), pulses.start());
+        drop(gone);
+        for _ in 0..5 {
+            lively.beat(Instant::now());
+            let found = tokio::time::timeout(Duration::from_secs(9), pulses.any_still_for(limit)).await;
+            assert!(found.is_err(), "found a stall in a body that is polled every 9 s");
+        }
+        tokio::time::timeout(limit, pulses.any_still_for(limit)).await.expect("10 s without a beat is a stall");
+    }
+}

@@ -1,0 +1,239 @@
+//! One client's stream: from its cursor to the newest event, again and again.
+//!
+//! Whoever wakes sends everything that waits, in one chunk of at most [`MAX_BATCH`] bytes or one larger event. Nothing is
+//! queued for a client: while it does not take a chunk, no other is made. Its cursor stays behind, and when the history has
+//! moved past it, it is told so by a `gap`.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use hyper::body::Frame;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::query::{Format, Heartbeat};
+use super::response::Cut;
+use super::stall::Pulse;
+use crate::channel::{Gap, Greeting, MAX_BATCH, Reading, Subscriber};
+use crate::metrics::Metrics;
+use crate::sse;
+
+/// Parts of at least this size are sent as they are; smaller ones are copied together, which costs less than a chunk each.
+const WORTH_A_CHUNK: usize = 16 * 1024;
+
+/// How streams end when the daemon stops. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// Streams end as soon as they have sent what is there.
+    pub soon: CancellationToken,
+    /// Streams end behind the event that they are sending.
+    pub now: CancellationToken,
+}
+
+/// Everything that one stream needs.
+#[derive(Debug)]
+pub struct Client {
+    /// Where it is.
+    pub subscriber: Subscriber,
+    /// As what it is sent.
+    pub format: Format,
+    /// How silence is broken.
+    pub heartbeat: Heartbeat,
+    /// After how much of it.
+    pub silence: Duration,
+    /// How it ends with the daemon.
+    pub ending: Ending,
+    /// What it counts in.
+    pub metrics: Arc<Metrics>,
+    /// Its place among the clients; given back when it leaves.
+    pub slot: Slot,
+    /// Shows the connection that the body is still being polled.
+    pub pulse: Pulse,
+    /// Bytes that go out before everything else.
+    pub first: Vec<u8>,
+}
+
+impl Client {
+    /// Says hello: the preamble, and what stands before the first event.
+    pub fn greet(&mut self, greeting: &Greeting, retry: u64) {
+        if self.format == Format::Text {
+            return;
+        }
+        sse::preamble(&mut self.first, retry);
+        match greeting {
+            Greeting::None => {}
+            Greeting::Start(start) => sse::control(&mut self.first, Some(start.position), "start", start),
+            Greeting::Gap(gap) => self.tell(gap),
+        }
+    }
+
+    fn tell(&mut self, gap: &Gap) {
+        self.metrics.gaps.add(1);
+        sse::control(&mut self.first, Some(gap.to), "gap", gap);
+    }
+
+    /// The next chunk, when there is one; `None` at the clean end of the stream.
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        loop {
+            match self.read() {
+                Step::Send(chunk) => return Some(Ok(chunk)),
+                Step::Cut => return Some(Err(Cut)),
+                Step::End => return None,
+                Step::Wait => {}
+            }
+            tokio::select! {
+                biased;
+                () = self.ending.soon.cancelled() => return None,
+                () = self.subscriber.changed() => {}
+                () = tokio::time::sleep(self.silence), if self.format == Format::EventStream => return Some(Ok(self.sign_of_life())),
+            }
+        }
+    }
+
+    /// Looks at what waits and makes a chunk of it.
+    fn read(&mut self) -> Step {
+        if self.ending.now.is_cancelled() {
+            return Step::End;
+        }
+        loop {
+            match self.subscriber.read(MAX_BATCH) {
+                Reading::Events(parts) => return Step::Send(self.chunk(parts)),
+                Reading::Progress(parts) if self.format == Format::EventStream => return Step::Send(self.chunk(parts)),
+                Reading::Progress(_) => {}
+                Reading::Gap(_) if self.format == Format::Text => return Step::Cut,
+                Reading::Gap(gap) => self.tell(&gap),
+                Reading::CaughtUp | Reading::Finished if !self.first.is_empty() => return Step::Send(self.chunk(Vec::new())),
+                Reading::CaughtUp => return Step::Wait,
+                Reading::Finished => return Step::End,
+            }
+        }
+    }
+
+    /// What was said before, and these parts, as one piece of memory.
+    fn chunk(&mut self, parts: Vec<Bytes>) -> Bytes {
+        let mut first = std::mem::take(&mut self.first);
+        if self.format == Format::Text {
+            parts.iter().for_each(|part| sse::lines(part, &mut first));
+            return first.into();
+        }
+        match &parts[..] {
+            [single] if first.is_empty() && (single.len() >= WORTH_A_CHUNK || parts.len() == 1) => single.clone(),
+            _ => {
+                parts.iter().for_each(|part| first.extend_from_slice(part));
+                first.into()
+            }
+        }
+    }
+
+    fn sign_of_life(&self) -> Bytes {
+        match self.heartbeat {
+            Heartbeat::Comment => Bytes::from_static(sse::HEARTBEAT),
+            Heartbeat::Ping => {
+                let mut ping = Vec::new();
+                sse::control(&mut ping, None, "ping", &serde_json::json!({}));
+                ping.into()
+            }
+        }
+    }
+}
+
+/// What a look at the view leads to.
+enum Step {
+    Send(Bytes),
+    Wait,
+    Cut,
+    End,
+}
+
+/// A client as a response body.
+pub struct StreamBody {
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>,
+    metrics: Arc<Metrics>,
+    pulse: Pulse,
+}
+
+impl StreamBody {
+    /// The body of this client's response.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        let (metrics, pulse) = (Arc::clone(&client.metrics), client.pulse.clone());
+        let chunks = unfold(client, |mut client| async move { client.next().await.map(|chunk| (chunk, client)) });
+        Self { chunks: Box::pin(chunks), metrics, pulse }
+    }
+
+    /// The next frame of the body.
+    pub fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.pulse.beat(Instant::now());
+        self.chunks.as_mut().poll_next(context).map(|next| {
+            next.map(|chunk| {
+                chunk.map(|bytes| {
+                    self.metrics.stream_bytes.add(bytes.len() as u64);
+                    Frame::data(bytes)
+                })
+            })
+        })
+    }
+}
+
+impl fmt::Debug for StreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamBody").finish_non_exhaustive()
+    }
+}
+
+/// The places for clients.
+#[derive(Debug)]
+pub struct Slots {
+    limit: usize,
+    used: AtomicUsize,
+    /// Rung when the last place is given back.
+    emptied: Notify,
+}
+
+impl Slots {
+    /// So many places.
+    #[must_use]
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self { limit, used: AtomicUsize::new(0), emptied: Notify::new() })
+    }
+
+    /// Takes a place, if there is one.
+    #[must_use]
+    pub fn take(self: &Arc<Self>) -> Option<Slot> {
+        let take = |used| (used < self.limit).then_some(used + 1);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| Slot(Arc::clone(self)))
+    }
+
+    /// How many are taken.
+    #[must_use]
+    pub fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// Waits until none is.
+    pub async fn empty(&self) {
+        while self.used() > 0 {
+            self.emptied.notified().await;
+        }
+    }
+}
+
+/// One place, given back on drop.
+#[derive(Debug)]
+pub struct Slot(Arc<Slots>);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.0.used.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.emptied.notify_one();
+        }
+    }
+}

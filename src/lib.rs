@@ -1,0 +1,88 @@
+//! sse-bridge: lines in, a Server-Sent Events stream out.
+//!
+//! ```text
+//!  standard input
+//!      │ bytes
+//!   source ▸ framing ▸ mapping ▸ store ▸ channel ▸ http ▸ browser
+//!            lines     events    ids     batches,  cursors
+//!                                        views
+//! ```
+//!
+//! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen. The words are: a *source* gives
+//! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
+//! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
+//! can no longer get, a *life* is one unbroken numbering.
+//!
+//! Five rules hold the house together:
+//! 1. Input does not know output: `source` gives bytes, `http` sees only [`channel::Channels`]; neither names the other.
+//! 2. `framing`, `mapping`, `event`, `sse` and the heart of `channel` know no tokio, no I/O and no clock.
+//! 3. An event is encoded once. What goes out is shared memory.
+//! 4. The store names events, and they are published in the order of their names.
+//! 5. Only `daemon` starts long-lived tasks and sees the whole configuration.
+
+pub mod source;
+
+pub mod framing;
+
+pub mod mapping;
+
+pub mod event;
+
+pub mod sse;
+
+pub mod pipeline;
+
+pub mod store;
+
+pub mod channel;
+
+pub mod http;
+
+pub mod metrics;
+
+pub mod config;
+
+pub mod daemon;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing::{error, info};
+
+use config::cli::Layer;
+use config::world::World;
+use config::{Config, Logging};
+use daemon::exit::Fatal;
+use daemon::telemetry;
+
+/// The whole program: arguments in, exit code out.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let layer = match Layer::try_parse_from(arguments) {
+        Ok(layer) => layer,
+        Err(error) if !error.use_stderr() => return print(&error),
+        Err(error) => return refuse(&Fatal::usage(&error), Logging::of(&Layer::default())),
+    };
+    let (logging, only_check) = (Logging::of(&layer), layer.check);
+    let config = match Config::check(layer, &World::look()) {
+        Ok(config) => config,
+        Err(error) => return refuse(&error.into(), logging),
+    };
+    telemetry::start(logging);
+    if only_check {
+        info!("the command line is good");
+        return ExitCode::SUCCESS;
+    }
+    daemon::run(config)
+}
+
+/// `--help` and `--version`, for whoever asked.
+fn print(text: &clap::Error) -> ExitCode {
+    if text.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn refuse(fatal: &Fatal, logging: Logging) -> ExitCode {
+    telemetry::start(logging);
+    error!("{}", fatal.line());
+    fatal.code()
+}

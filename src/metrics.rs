@@ -1,0 +1,49 @@
+//! Counters: a plain struct of atomics. Everybody counts, `http::status` prints.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts `by` more.
+    pub fn add(&self, by: u64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// The sum so far.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the daemon has done since it started.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Bytes read from sources.
+    pub input_bytes: Counter,
+    /// Lines read from sources (a long line that became several counts as several).
+    pub input_lines: Counter,
+    /// Lines longer than `--max-line`.
+    pub long_lines: Counter,
+    /// Connections accepted.
+    pub connections: Counter,
+    /// Requests answered, of all kinds.
+    pub requests: Counter,
+    /// Streams opened.
+    pub streams: Counter,
+    /// Gaps told to clients.
+    pub gaps: Counter,
+    /// Bytes handed to streams.
+    pub stream_bytes: Counter,
+    /// Streams refused because the house was full.
+    pub refused_busy: Counter,
+    /// Requests refused for a foreign Host.
+    pub refused_host: Counter,
+    /// Requests refused for a foreign origin.
+    pub refused_origin: Counter,
+    /// Connections cut because the peer did not take what it was sent.
+    pub stalled: Counter,
+}

@@ -1,0 +1,236 @@
+//! Events as bytes on the wire, by the event-stream grammar (WHATWG HTML, "Server-sent events", 9.2.5 and 9.2.6).
+//!
+//! ```text
+//! id: 1763660000123-4821/stdin\n
+//! event: TYPE\n                      only if the event has a type
+//! data: LINE\n                       once for each line break inside
+//! \n
+//! ```
+//!
+//! What holds for every byte this module writes, whatever the data:
+//! - it is valid UTF-8: NUL and what is not UTF-8 become U+FFFD, one for each maximal subpart, as browsers do it;
+//! - lines end in LF, and no CR is ever written: a lone CR in data ends a line for every client, so data is split at
+//!   CRLF, LF and CR alike and nothing in a log line can forge a field or an event;
+//! - a field has exactly one space after its colon, so a leading space of the data survives;
+//! - `id:` and `retry:` stand only in blocks that carry `data:` (Firefox forgets an id without data, httpx-sse invents an event);
+//! - an event ends in the only place where two LF meet, so encoded events can be cut and counted without an index.
+
+use memchr::{memchr2, memmem};
+use serde::Serialize;
+
+use crate::event::{ChannelName, Event, Position};
+
+/// Keeps proxies and clients convinced that the stream lives. A comment without a blank line: that dispatches nothing anywhere.
+pub const HEARTBEAT: &[u8] = b":\n";
+
+/// What one carriage return, NUL or bad byte becomes.
+const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
+
+/// The types that the protocol keeps for itself: control events, and names that clients deliver elsewhere than a user expects.
+pub const RESERVED_TYPES: [&str; 10] = ["start", "gap", "end", "run", "progress", "busy", "ping", "open", "error", "message"];
+
+/// Writes event `number` of a batch. `number` and `channel` complete the id whose time the batch shares.
+pub fn event(out: &mut Vec<u8>, position: Position, channel: &ChannelName, event: Event<'_>) {
+    field_id(out, position, Some(channel));
+    if let Some(kind) = event.kind {
+        field(out, b"event: ", kind.as_bytes());
+    }
+    data(out, event.data);
+    out.push(b'\n');
+}
+
+/// Writes a control event: a reserved type with JSON data, and the position as its id if it moves the client's cursor.
+pub fn control(out: &mut Vec<u8>, position: Option<Position>, kind: &str, payload: &impl Serialize) {
+    if let Some(position) = position {
+        field_id(out, position, None);
+    }
+    field(out, b"event: ", kind.as_bytes());
+    data(out, &json(payload));
+    out.push(b'\n');
+}
+
+/// The JSON of a control event's data.
+#[must_use]
+pub fn json(payload: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(payload).expect("control payloads are plain structs: no map with odd keys, nothing that fails")
+}
+
+/// The first bytes of a stream: they open the connection's way through proxies and make `onopen` fire at once.
+///
+/// No blank line: `retry:` becomes a part of the first event's block. `retry` is in milliseconds.
+pub fn preamble(out: &mut Vec<u8>, retry: u64) {
+    out.extend_from_slice(b": sse-bridge\n");
+    field_retry(out, retry);
+}
+
+/// Writes `retry:` in milliseconds; only in a block that will carry data.
+pub fn field_retry(out: &mut Vec<u8>, retry: u64) {
+    field(out, b"retry: ", itoa::Buffer::new().format(retry).as_bytes());
+}
+
+fn field_id(out: &mut Vec<u8>, position: Position, channel: Option<&ChannelName>) {
+    out.extend_from_slice(b"id: ");
+    out.extend_from_slice(itoa::Buffer::new().format(position.time).as_bytes());
+    out.push(b'-');
+    out.extend_from_slice(itoa::Buffer::new().format(position.number).as_bytes());
+    if let Some(channel) = channel {
+        out.push(b'/');
+        out.extend_from_slice(channel.as_str().as_bytes());
+    }
+    out.push(b'\n');
+}
+
+fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(value);
+    out.push(b'\n');
+}
+
+/// Writes `data:` lines: one for each line break inside, so that clients put the breaks back as LF.
+fn data(out: &mut Vec<u8>, mut rest: &[u8]) {
+    loop {
+        out.extend_from_slice(b"data: ");
+        let Some(end) = memchr2(b'\r', b'\n', rest) else {
+            text(out, rest);
+            out.push(b'\n');
+            return;
+        };
+        text(out, &rest[..end]);
+        out.push(b'\n');
+        let is_crlf = rest[end..].starts_with(b"\r\n");
+        rest = &rest[end + 1 + usize::from(is_crlf)..];
+    }
+}
+
+/// Writes bytes without line breaks as UTF-8 without NUL.
+fn text(out: &mut Vec<u8>, bytes: &[u8]) {
+    let Ok(valid) = std::str::from_utf8(bytes) else {
+        return lossy_text(out, bytes);
+    };
+    let mut rest = valid.as_bytes();
+    while let Some(nul) = memchr::memchr(0, rest) {
+        out.extend_from_slice(&rest[..nul]);
+        out.extend_from_slice(REPLACEMENT);
+        rest = &rest[nul + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
+#[cold]
+fn lossy_text(out: &mut Vec<u8>, bytes: &[u8]) {
+    for chunk in bytes.utf8_chunks() {
+        text(out, chunk.valid().as_bytes());
+        if !chunk.invalid().is_empty() {
+            out.extend_from_slice(REPLACEMENT);
+        }
+    }
+}
+
+/// The length of the first `count` events in `encoded`; all of it if it holds no more.
+#[must_use]
+pub fn length_of(encoded: &[u8], count: u64) -> usize {
+    let Some(last) = count.checked_sub(1) else { return 0 };
+    let nth = usize::try_from(last).unwrap_or(usize::MAX);
+    memmem::find_iter(encoded, b"\n\n").nth(nth).map_or(encoded.len(), |end| end + 2)
+}
+
+/// The lines alone: the data of every event that is not a control event, each with its LF, for `?format=text`.
+pub fn lines(encoded: &[u8], out: &mut Vec<u8>) {
+    let mut rest = encoded;
+    while !rest.is_empty() {
+        let (event, after) = rest.split_at(length_of(rest, 1));
+        rest = after;
+        if !is_control(event) {
+            for line in event.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data: ")) {
+                out.extend_from_slice(line);
+                out.push(b'\n');
+            }
+        }
+    }
+}
+
+/// Whether the encoded event is of a reserved type. A data line cannot be mistaken for the type: fields come before data.
+fn is_control(event: &[u8]) -> bool {
+    let mut fields = event.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b"data: "));
+    fields.any(|line| line.strip_prefix(b"event: ").is_some_and(|kind| RESERVED_TYPES.iter().any(|r| r.as_bytes() == kind)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn encoded(kind: Option<&str>, line: &[u8]) -> String {
+        let mut out = Vec::new();
+        event(&mut out, Position { time: 5, number: 7 }, &"web/a".parse().unwrap(), Event { kind, data: line });
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The data as a client puts it together: `data:` lines joined by LF.
+    fn read_back(encoded: &str) -> String {
+        let lines: Vec<_> = encoded.split('\n').filter_map(|line| line.strip_prefix("data: ")).collect();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn an_event_is_its_id_type_and_data() {
+        assert_eq!(encoded(None, b"hello"), "id: 5-7/web/a\ndata: hello\n\n");
+        assert_eq!(encoded(Some("tick"), b""), "id: 5-7/web/a\nevent: tick\ndata: \n\n");
+    }
+
+    #[test]
+    fn carriage_returns_break_lines_and_forge_nothing() {
+        assert_eq!(encoded(None, b"x\revent: pwn\rdata: y"), "id: 5-7/web/a\ndata: x\ndata: event: pwn\ndata: data: y\n\n");
+        assert_eq!(encoded(None, b"a\r\nb\nc\r"), "id: 5-7/web/a\ndata: a\ndata: b\ndata: c\ndata: \n\n");
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_sent_are_replaced_one_for_each_maximal_subpart() {
+        for (line, shown) in [
+            (&b"a\0b"[..], "a\u{FFFD}b"),
+            (b"a\xff\xfeb\xc3", "a\u{FFFD}\u{FFFD}b\u{FFFD}"),
+            (b"\xe2\x82", "\u{FFFD}"),
+            (b"\xf0\x9f\x98", "\u{FFFD}"),
+            (b"\xed\xa0\x80", "\u{FFFD}\u{FFFD}\u{FFFD}"),
+            (b"\xc0\xaf\0", "\u{FFFD}\u{FFFD}\u{FFFD}"),
+        ] {
+            assert_eq!(read_back(&encoded(None, line)), shown, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn control_events_carry_a_bare_position() {
+        let mut out = Vec::new();
+        control(&mut out, Some(Position { time: 5, number: 0 }), "start", &serde_json::json!({"channels": []}));
+        assert_eq!(out, b"id: 5-0\nevent: start\ndata: {\"channels\":[]}\n\n");
+    }
+
+    #[test]
+    fn the_lines_alone_leave_control_events_out() {
+        let mut wire = encoded(None, b"a\rb").into_bytes();
+        wire.extend_from_slice(encoded(Some("end"), b"{}").as_bytes());
+        wire.extend_from_slice(encoded(Some("tick"), b"event: end").as_bytes());
+        let mut out = Vec::new();
+        lines(&wire, &mut out);
+        assert_eq!(out, b"a\nb\nevent: end\n");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_bytes_it_is_one_event_and_its_data_comes_back(line: Vec<u8>) {
+            let wire = encoded(None, &line);
+            prop_assert!(!wire.contains(['\0', '\r']));
+            prop_assert_eq!(length_of(wire.as_bytes(), 1), wire.len(), "the only blank line is the last");
+            let expected = String::from_utf8_lossy(&line).replace('\0', "\u{FFFD}").replace("\r\n", "\n").replace('\r', "\n");
+            prop_assert_eq!(read_back(&wire), expected);
+        }
+
+        #[test]
+        fn events_are_counted_and_cut_without_an_index(lines: Vec<Vec<u8>>, cut in 0..20_usize) {
+            let events: Vec<_> = lines.iter().map(|line| encoded(None, line)).collect();
+            let wire = events.concat();
+            let cut = cut.min(events.len());
+            prop_assert_eq!(length_of(wire.as_bytes(), cut as u64), events[..cut].concat().len());
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The store that only counts: a life is one run of the daemon.
+
+use std::mem;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::channel::{Batch, MAX_BATCH};
+use crate::event::{ChannelName, Event, Millis, Position};
+use crate::sse;
+
+/// What the scratch keeps of its memory after a very long line, in bytes: a usual turn fits.
+const KEPT_SCRATCH: usize = 4 * MAX_BATCH;
+
+/// Names events: numbers from 1, times that never go backwards.
+#[derive(Debug)]
+pub struct Store {
+    naming: Mutex<Naming>,
+}
+
+#[derive(Debug)]
+struct Naming {
+    /// The last event named; at first the beginning of the life.
+    newest: Position,
+    /// Where events are encoded before they are cut to size; kept, so that steady state allocates once a batch.
+    scratch: Vec<u8>,
+}
+
+impl Store {
+    /// A store whose life begins at `began`.
+    #[must_use]
+    pub fn new(began: Millis) -> Self {
+        let newest = Position { number: 0, time: began };
+        Self { naming: Mutex::new(Naming { newest, scratch: Vec::new() }) }
+    }
+
+    /// Takes the turn to name events of `channel` that arrive at `now`. Everybody else waits until it is dropped, which must
+    /// be after its batches are published.
+    pub fn turn(&self, channel: &ChannelName, now: Millis) -> Turn<'_> {
+        // A panic while holding the turn leaves a number unused at worst: the order still holds.
+        let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        naming.scratch.clear();
+        naming.scratch.shrink_to(KEPT_SCRATCH);
+        let time = naming.newest.time.max(now);
+        let number = naming.newest.number;
+        Turn { channel: channel.clone(), time, number, sealed: number, batches: Vec::new(), naming }
+    }
+}
+
+/// The exclusive right to name events, and what it has named.
+#[derive(Debug)]
+pub struct Turn<'a> {
+    channel: ChannelName,
+    /// Arrival time of all events of this turn.
+    time: Millis,
+    /// The last number given.
+    number: u64,
+    /// The last number whose event is in `batches`; those above are in the scratch.
+    sealed: u64,
+    batches: Vec<Batch>,
+    naming: MutexGuard<'a, Naming>,
+}
+
+impl Turn<'_> {
+    /// Names and encodes the next event.
+    pub fn add(&mut self, event: Event<'_>) {
+        let start = self.naming.scratch.len();
+        self.number += 1;
+        let position = Position { number: self.number, time: self.time };
+        sse::event(&mut self.naming.scratch, position, &self.channel, event);
+        self.keep_batches_small(start);
+    }
+
+    /// Names and encodes a control event that belongs to the stream, with an id like any other.
+    pub fn add_control(&mut self, kind: &str, payload: &impl serde::Serialize) {
+        let data = sse::json(payload);
+        self.add(Event { kind: Some(kind), data: &data });
+    }
+
+    /// How many events this turn has named so far.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.number - self.naming.newest.number
+    }
+
+    /// The batches, to be published before the turn is dropped.
+    pub fn commit(&mut self) -> Vec<Batch> {
+        let end = self.naming.scratch.len();
+        self.seal(end, self.number);
+        self.naming.newest = Position { number: self.number, time: self.time };
+        mem::take(&mut self.batches)
+    }
+
+    /// Seals the events before `start` if the one that begins there has made the batch too large.
+    fn keep_batches_small(&mut self, start: usize) {
+        if self.naming.scratch.len() > MAX_BATCH && start > 0 {
+            self.seal(start, self.number - 1);
+        }
+    }
+
+    /// Makes a batch of the first `end` bytes of the scratch, whose last event has the number `last`.
+    fn seal(&mut self, end: usize, last: u64) {
+        if last > self.sealed {
+            let encoded = self.naming.scratch[..end].into();
+            self.batches.push(Batch::new(self.channel.clone(), self.time, self.sealed + 1..=last, encoded));
+            self.naming.scratch.drain(..end);
+            self.sealed = last;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(data: &[u8]) -> Event<'_> {
+        Event { kind: None, data }
+    }
+
+    #[test]
+    fn numbers_go_on_and_times_never_go_back() {
+        let store = Store::new(100);
+        let name: ChannelName = "a".parse().unwrap();
+        let mut named = Vec::new();
+        for now in [150, 120, 160] {
+            let mut turn = store.turn(&name, now);
+            turn.add(line(b"x"));
+            turn.add(line(b"y"));
+            named.extend(turn.commit().iter().map(|batch| (batch.numbers().clone(), batch.time())));
+        }
+        assert_eq!(named, [(1..=2, 150), (3..=4, 150), (5..=6, 160)]);
+    }
+
+    #[test]
+    fn a_turn_without_events_has_no_batch_and_uses_no_number() {
+        let store = Store::new(0);
+        let name: ChannelName = "a".parse().unwrap();
+        assert!(store.turn(&name, 1).commit().is_empty());
+        let mut turn = store.turn(&name, 2);
+        turn.add(line(b""));
+        assert_eq!(turn.commit()[0].numbers(), &(1..=1));
+    }
+
+    #[test]
+    fn a_batch_is_small_or_one_event() {
+        let store = Store::new(0);
+        let mut turn = store.turn(&"a".parse().unwrap(), 1);
+        let large = vec![b'x'; 2 * MAX_BATCH];
+        for data in [&b"small"[..], &large, b"small", b"small"] {
+            turn.add(line(data));
+        }
+        for _ in 0..3000 {
+            turn.add(line(&[b'y'; 60]));
+        }
+        let batches = turn.commit();
+        let mut next = 1;
+        for batch in &batches {
+            assert!(batch.encoded().len() <= MAX_BATCH || batch.count() == 1, "{} bytes", batch.encoded().len());
+            assert_eq!(*batch.numbers().start(), next);
+            next = batch.numbers().end() + 1;
+        }
+        assert_eq!(next, 3005);
+    }
+}

@@ -1,0 +1,1 @@
+//! Everything that the real binary promises.
