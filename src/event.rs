@@ -139,7 +139,7 @@ fn check_segment(segment: &str) -> Result<(), BadName> {
     while let Some(byte) = bytes.next() {
         let plain = byte.is_ascii_alphanumeric() || b"._~+-".contains(&byte);
         let is_hex = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
-        if !plain && !(byte == b'%' && is_hex(bytes.next()) && is_hex(bytes.next())) {
+        if !(plain || byte == b'%' && is_hex(bytes.next()) && is_hex(bytes.next())) {
             return Err(BadName::Byte);
         }
     }

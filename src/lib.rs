@@ -63,13 +63,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) if !error.use_stderr() => return print(&error),
         Err(error) => return refuse(&Fatal::usage(&error), Logging::of(&Layer::default())),
     };
-    let (logging, only_check) = (Logging::of(&layer), layer.check);
-    let config = match Config::check(layer, &World::look()) {
+    let logging = Logging::of(&layer);
+    let config = match Config::check(&layer, &World::look()) {
         Ok(config) => config,
         Err(error) => return refuse(&error.into(), logging),
     };
     telemetry::start(logging);
-    if only_check {
+    if layer.check {
         info!("the command line is good");
         return ExitCode::SUCCESS;
     }

@@ -197,9 +197,10 @@ impl Index {
     fn drop_oldest(&mut self) -> bool {
         let Some(&(_, key)) = self.fullest.last() else { return false };
         let channel = &mut self.channels[key];
-        let Some(batch) = channel.batches.pop_front_if(|batch| *batch.numbers().end() < self.newest.number) else {
+        if channel.batches.front().is_none_or(|oldest| *oldest.numbers().end() == self.newest.number) {
             return false;
-        };
+        }
+        let Some(batch) = channel.batches.pop_front() else { return false };
         channel.dropped.add(batch.numbers(), batch.time());
         let (first, last) = (*batch.numbers().start(), *batch.numbers().end());
         for view in &channel.views {

@@ -85,6 +85,7 @@ pub enum Opening {
 
 impl Index {
     /// Opens a view for a client. `now` decides whether the time of a foreign id lies ahead.
+    #[must_use]
     pub fn begin(&self, view_key: ViewKey, ask: &Ask, now: Millis) -> Opening {
         let view = self.view(view_key);
         let mut cursor = Cursor { number: 0, until: self.last_wanted(ask), told: BTreeMap::new(), progress: 0 };

@@ -1,6 +1,8 @@
 //! The command line: syntax only. What it means together is decided in [`super::Config::check`].
 //!
-//! Every option is optional here, so that this is a layer: what is not said can be said elsewhere, or has a default.
+//! Every option is optional here, so that this is a layer: what is not said can be said elsewhere, or has a default. The comments
+//! are the help that users read.
+#![allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "the help is plain text")]
 
 use std::ffi::OsString;
 use std::time::Duration;

@@ -122,15 +122,15 @@ fn invalid(what: impl Into<String>, hint: impl Into<String>) -> ConfigError {
 
 impl Config {
     /// Validates a layer.
-    pub fn check(layer: Layer, world: &World) -> Result<Self, ConfigError> {
-        let channel = source(&layer, world.stdin)?;
+    pub fn check(layer: &Layer, world: &World) -> Result<Self, ConfigError> {
+        let channel = source(layer, world.stdin)?;
         let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {
             return Err(invalid(format!("--history {history} is too small"), "it takes at least 256KiB"));
         }
         Ok(Self {
-            listen: addresses(&layer)?,
+            listen: addresses(layer)?,
             tail: layer.tail.unwrap_or(Tail::Newest(10)),
             history: usize::try_from(history).map_err(|_| invalid("--history is too large for this machine", "say less"))?,
             max_line: usize::try_from(max_line).map_err(|_| invalid("--max-line is too large for this machine", "say less"))?,
@@ -142,7 +142,7 @@ impl Config {
             tee: if layer.tee { Copying::ToStdout } else { Copying::Off },
             event_type: layer.event_type.clone(),
             title: layer.title.clone().unwrap_or_else(|| default_title(world, &channel)),
-            hosts: hosts(&layer, world)?,
+            hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
             channel,
         })
@@ -155,7 +155,7 @@ fn source(layer: &Layer, stdin: StdinKind) -> Result<ChannelName, ConfigError> {
     for source in &layer.sources {
         let text = source.to_str().ok_or_else(|| invalid(format!("{} is not a source", source.display()), SOURCES))?;
         let name = source_name(text)?;
-        if channels.contains(&name) {
+        if channels.contains(&name) && name != stdin_name() {
             return Err(invalid(format!("the name '{name}' is given twice"), "every channel has a name of its own"));
         }
         channels.push(name);

@@ -126,6 +126,7 @@ impl Daemon {
             hosts: config.hosts,
             origins: config.origins,
             title: config.title,
+            event_type: config.event_type,
             tail: config.tail,
             heartbeat: config.heartbeat,
             retry: config.retry,

@@ -72,7 +72,7 @@ impl Visit for Line {
         if field.name() == "message" {
             self.message = text;
         } else {
-            self.fields.push_str(&format!(" {}={text}", field.name()));
+            self.fields.extend([" ", field.name(), "=", &text]);
         }
     }
 }

@@ -132,7 +132,7 @@ pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
     addresses.iter().map(|address| listen(*address)).collect()
 }
 
-/// Listens on 127.0.0.1 and, where the machine has it, ::1, on the same port; port 0 is one that both have free.
+/// Listens on 127.0.0.1 and, where the machine has it, `::1`, on the same port; port 0 is one that both have free.
 pub fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
     let mut tries = PORT_TRIES;
     loop {

@@ -17,7 +17,7 @@ use hyper::{HeaderMap, header};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::channel::{Ask, Filter, Follow, Tail};
-use crate::event::{ChannelName, EventId, Millis};
+use crate::event::{ChannelName, Millis};
 
 /// What a client asks for, in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -170,11 +170,10 @@ fn name_of_path(path: &str) -> Result<ChannelName, BadQuery> {
     let mut rest = path;
     while let Some((plain, escape)) = rest.split_once('%') {
         name.push_str(plain);
-        let code = escape.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        let code = code.ok_or_else(|| BadQuery::Name(path.to_owned()))?;
+        let code = escape.as_bytes().get(..2).and_then(hex_byte).ok_or_else(|| BadQuery::Name(path.to_owned()))?;
         match code {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'~' | b'+' | b'-' => name.push(char::from(code)),
-            _ => name.push_str(&format!("%{code:02X}")),
+            _ => name.extend(["%".to_owned(), format!("{code:02X}")]),
         }
         rest = &escape[2..];
     }
@@ -187,19 +186,21 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = after;
-            }
+        if let Some(byte) = after.get(..2).filter(|_| first == b'%').and_then(hex_byte) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(first);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The byte of two hexadecimal digits.
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(digits[0])? << 4 | digit(digits[1])?)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use super::stall::Pulses;
 use super::stream::{Client, Ending, Slot, Slots, StreamBody};
 use super::{status, viewer};
 use crate::channel::{Channels, Greeting, Subscriber, Tail};
+use crate::mapping::EventType;
 use crate::metrics::Metrics;
 use crate::pipeline::now;
 use crate::sse;
@@ -55,6 +56,8 @@ pub struct Site {
     pub origins: Origins,
     /// The title of the page.
     pub title: String,
+    /// The type of events, which the page listens for.
+    pub event_type: Option<EventType>,
     /// What a client gets that asks for nothing.
     pub tail: Tail,
     /// After how much silence a stream gives a sign of life.
@@ -160,7 +163,7 @@ impl Site {
         pulses: &Pulses,
     ) -> Result<Response<Content>, Response<Content>> {
         Ok(match endpoint {
-            Endpoint::Page => viewer::page(&self.title),
+            Endpoint::Page => viewer::page(&self.title, self.event_type.as_ref().map(AsRef::as_ref)),
             Endpoint::Asset(name) => viewer::asset(name).ok_or_else(|| text(StatusCode::NOT_FOUND, "no such asset"))?,
             Endpoint::Events(name) => return self.stream(*name, request, pulses),
             Endpoint::Channels => status::channels(&self.channels.status()),

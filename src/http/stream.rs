@@ -26,9 +26,6 @@ use crate::channel::{Gap, Greeting, MAX_BATCH, Reading, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
 
-/// Parts of at least this size are sent as they are; smaller ones are copied together, which costs less than a chunk each.
-const WORTH_A_CHUNK: usize = 16 * 1024;
-
 /// How streams end when the daemon stops. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
@@ -105,29 +102,38 @@ impl Client {
         }
         loop {
             match self.subscriber.read(MAX_BATCH) {
-                Reading::Events(parts) => return Step::Send(self.chunk(parts)),
-                Reading::Progress(parts) if self.format == Format::EventStream => return Step::Send(self.chunk(parts)),
+                Reading::Events(parts) => match self.chunk(&parts) {
+                    // Control events have no lines.
+                    chunk if chunk.is_empty() => {}
+                    chunk => return Step::Send(chunk),
+                },
+                Reading::Progress(parts) if self.format == Format::EventStream => return Step::Send(self.chunk(&parts)),
                 Reading::Progress(_) => {}
                 Reading::Gap(_) if self.format == Format::Text => return Step::Cut,
                 Reading::Gap(gap) => self.tell(&gap),
-                Reading::CaughtUp | Reading::Finished if !self.first.is_empty() => return Step::Send(self.chunk(Vec::new())),
+                Reading::CaughtUp | Reading::Finished if !self.first.is_empty() => return Step::Send(self.chunk(&[])),
                 Reading::CaughtUp => return Step::Wait,
                 Reading::Finished => return Step::End,
             }
         }
     }
 
-    /// What was said before, and these parts, as one piece of memory.
-    fn chunk(&mut self, parts: Vec<Bytes>) -> Bytes {
+    /// What was said before, and these parts, as one piece of memory: a part that stands alone is shared, several small ones
+    /// are copied together, which costs less than a chunk each.
+    fn chunk(&mut self, parts: &[Bytes]) -> Bytes {
         let mut first = std::mem::take(&mut self.first);
         if self.format == Format::Text {
-            parts.iter().for_each(|part| sse::lines(part, &mut first));
+            for part in parts {
+                sse::lines(part, &mut first);
+            }
             return first.into();
         }
-        match &parts[..] {
-            [single] if first.is_empty() && (single.len() >= WORTH_A_CHUNK || parts.len() == 1) => single.clone(),
+        match parts {
+            [single] if first.is_empty() => single.clone(),
             _ => {
-                parts.iter().for_each(|part| first.extend_from_slice(part));
+                for part in parts {
+                    first.extend_from_slice(part);
+                }
                 first.into()
             }
         }

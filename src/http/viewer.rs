@@ -26,10 +26,11 @@ const ASSETS: [(&str, &str, &str); 7] = [
     ("icon.svg", "image/svg+xml", include_str!("../viewer/icon.svg")),
 ];
 
-/// The page, under this title.
+/// The page, under this title, for events of this type (`message` is what events without one have).
 #[must_use]
-pub fn page(title: &str) -> Response<Content> {
-    guarded(response::content(StatusCode::OK, "text/html; charset=utf-8", PAGE.replace("{{title}}", &escaped(title))))
+pub fn page(title: &str, event_type: Option<&str>) -> Response<Content> {
+    let page = PAGE.replace("{{event-type}}", &escaped(event_type.unwrap_or("message"))).replace("{{title}}", &escaped(title));
+    guarded(response::content(StatusCode::OK, "text/html; charset=utf-8", page))
 }
 
 /// An asset of the page, if there is one of this name.

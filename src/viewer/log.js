@@ -1,7 +1,7 @@
 // The rows: the newest 10,000, built once for each frame whatever the speed of the stream.
 // Rows live in blocks, which the browser skips as a whole while they are out of sight, and which leave as a whole.
 // What is let go is always the oldest, and its number stays on the page.
-import { clock, count, lastOf, number, plain } from './words.js';
+import { arrival, count, lastOf, number, plain } from './words.js';
 
 const ROWS = 10_000;
 const CHARS = 16 << 20; // a bound for rows of enormous lines
@@ -111,7 +111,7 @@ export class Log {
       row.dataset.channel = entry.channel;
       row.classList.add(this.hue(entry.channel));
     }
-    const { time, full } = clock(entry.id);
+    const { time, full } = arrival(entry.id);
     const when = make('time', '', time);
     when.title = full;
     row.append(when, entry.kind === 'line' ? cell(entry) : make('span', 'text', entry.text));

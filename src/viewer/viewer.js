@@ -23,7 +23,7 @@ const stream = new Stream('events?tail=1000&ping=1', document.documentElement.da
   gap(told, id) {
     if (told.reason === 'restart') forget();
     told.channels?.forEach(meet);
-    log.add({ kind: 'gap', id, text: words.gap(told), note: words.range(told) });
+    log.add({ kind: 'gap', id, text: words.gap(told, channels.size > 1), note: words.range(told) });
   },
   end(told, id) {
     meet(told.channel);

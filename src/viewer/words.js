@@ -30,9 +30,10 @@ export function waiting(state, channels, over) {
   return `${states[state]}…`;
 }
 
-export function gap({ reason, lost, channels }) {
+// `several`: whether the reader sees more than one channel, so that it matters which one lost something.
+export function gap({ reason, lost, channels }, several) {
   if (reason === 'restart') return 'the daemon was started anew; lines may be missing here';
-  const where = channels?.length ? ` of ${list(channels)}` : '';
+  const where = several && channels?.length ? ` of ${list(channels)}` : '';
   const lines = `${lost ? count(lost, 'line') : 'lines'}${where} ${lost === 1 ? 'is' : 'are'}`;
   if (reason === 'dropped') return `${lines} no longer held`;
   if (reason === 'slow') return `${lines} skipped: this page was too slow for them`;
@@ -43,7 +44,7 @@ export const range = ({ from, to }) => (from || to ? `from ${from ?? 'the beginn
 
 export function end({ channel, reason, exit }) {
   const how = exit === undefined || exit === null ? '' : `, exit code ${exit}`;
-  const why = reason && reason !== 'end' && reason !== 'eof' ? ` (${reason})` : '';
+  const why = reason === 'error' ? ': it could not be read any more' : '';
   return `${name(channel)} ended${how}${why}`;
 }
 
@@ -62,9 +63,12 @@ const two = (n) => String(n).padStart(2, '0');
 let second = NaN; // the last second that was put into words: many lines share one
 let inWords = { time: '', date: '', zone: '' };
 
-// The local time of an id: for the row, and in full.
-export function clock(id) {
-  const millis = parseInt(id, 10);
+// The local time of arrival: for the row, and in full. A position, the id of a client's own gap, is no arrival.
+export function arrival(id) {
+  return channelOf(id) ? clock(parseInt(id, 10)) : { time: '', full: '' };
+}
+
+function clock(millis) {
   if (!(Math.abs(millis) < 8.64e15)) return { time: '', full: '' };
   const now = Math.floor(millis / 1000);
   if (now !== second) {
