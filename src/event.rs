@@ -26,6 +26,9 @@ pub const MAX_ID: usize = 128;
 /// The longest channel name, in bytes: a time of 14 digits (the year 5138), a number of 20, `-` and `/` leave it room in [`MAX_ID`].
 pub const MAX_CHANNEL_NAME: usize = 90;
 
+/// The types that the protocol keeps for itself: control events, and names that clients deliver elsewhere than a user expects.
+pub const RESERVED_TYPES: [&str; 10] = ["start", "gap", "end", "run", "progress", "busy", "ping", "open", "error", "message"];
+
 /// One line on its way to the wire: what mapping yields and `sse` encodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Event<'a> {

@@ -30,6 +30,8 @@ pub mod event;
 
 pub mod sse;
 
+pub mod batch;
+
 pub mod pipeline;
 
 pub mod store;
@@ -39,6 +41,8 @@ pub mod channel;
 pub mod http;
 
 pub mod metrics;
+
+pub mod clock;
 
 pub mod config;
 

@@ -14,7 +14,8 @@ use serde::Serialize;
 use tracing::warn;
 
 use crate::channel::{Channel, ChannelLife, EndReason};
-use crate::event::{ChannelName, Millis};
+use crate::clock::now;
+use crate::event::ChannelName;
 use crate::framing::Framer;
 use crate::mapping::Mapper;
 use crate::metrics::Metrics;
@@ -196,11 +197,4 @@ impl Pipeline {
             self.metrics.long_lines.add(long_lines);
         }
     }
-}
-
-/// The time that stands in ids.
-#[must_use]
-pub fn now() -> Millis {
-    let since_epoch = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }

@@ -18,16 +18,13 @@
 use memchr::{memchr2, memmem};
 use serde::Serialize;
 
-use crate::event::{ChannelName, Event, Position};
+use crate::event::{ChannelName, Event, Position, RESERVED_TYPES};
 
 /// Keeps proxies and clients convinced that the stream lives. A comment without a blank line: that dispatches nothing anywhere.
 pub const HEARTBEAT: &[u8] = b":\n";
 
 /// What one carriage return, NUL or bad byte becomes.
 const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
-
-/// The types that the protocol keeps for itself: control events, and names that clients deliver elsewhere than a user expects.
-pub const RESERVED_TYPES: [&str; 10] = ["start", "gap", "end", "run", "progress", "busy", "ping", "open", "error", "message"];
 
 /// Writes event `number` of a batch. `number` and `channel` complete the id whose time the batch shares.
 pub fn event(out: &mut Vec<u8>, position: Position, channel: &ChannelName, event: Event<'_>) {

@@ -13,10 +13,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::batch::Batch;
 use super::dropped::Dropped;
 use super::filter::Filter;
 use super::order::Order;
+use crate::batch::Batch;
 use crate::event::{ChannelName, EventId, Millis, Position};
 
 /// A channel's place in the index.

@@ -7,7 +7,6 @@
 //! The heart is [`index`], pure and tested against a model; this file puts a lock and bells around it. The lock is held for
 //! look-ups and counting only: bytes are shared, not copied, and encoded elsewhere.
 
-mod batch;
 mod dropped;
 mod filter;
 mod index;
@@ -23,10 +22,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::sync::watch;
 
+use crate::batch::Batch;
 use crate::event::{ChannelName, EventId, Millis, Position};
 use crate::sse;
 
-pub use batch::{BATCH_OVERHEAD, Batch, MAX_BATCH};
 pub use filter::Filter;
 pub use index::{ChannelLife, EndReason, Index};
 pub use opening::{Ask, Follow, Greeting, Opening, Start, Tail};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::batch::Batch;
+use crate::batch::Batch;
 use crate::event::{Millis, Position};
 
 /// Retained batches by the number of their first event. Numbers may be missing: dropped ones, and other channels'.

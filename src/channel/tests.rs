@@ -10,6 +10,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
+use crate::batch::BATCH_OVERHEAD;
 use crate::event::Event;
 use crate::store::Store;
 

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::channel::Channels;
+use crate::clock;
 use crate::config::{Addresses, AtEof, Config, Copying};
 use crate::http::router::{Site, Told};
 use crate::http::stream::{Ending, Slots};
@@ -103,7 +104,7 @@ impl Daemon {
             slots: Slots::new(config.max_clients),
         };
         let metrics = Arc::new(Metrics::default());
-        let began = pipeline::now();
+        let began = clock::now();
         let channels = Channels::new(config.history, began);
         let channel = channels.open(config.channel.clone());
         let mapper = Mapper { event_type: config.event_type.clone() };

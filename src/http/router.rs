@@ -27,9 +27,10 @@ use super::stall::Pulses;
 use super::stream::{Client, Ending, Slot, Slots, StreamBody};
 use super::{status, viewer};
 use crate::channel::{Channels, Greeting, Subscriber, Tail};
+use crate::clock::now;
 use crate::mapping::EventType;
 use crate::metrics::Metrics;
-use crate::pipeline::now;
+
 use crate::sse;
 
 /// The longest request target, in bytes.

@@ -22,7 +22,8 @@ use tokio_util::sync::CancellationToken;
 use super::query::{Format, Heartbeat};
 use super::response::Cut;
 use super::stall::Pulse;
-use crate::channel::{Gap, Greeting, MAX_BATCH, Reading, Subscriber};
+use crate::batch::MAX_BATCH;
+use crate::channel::{Gap, Greeting, Reading, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
 

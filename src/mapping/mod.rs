@@ -5,8 +5,7 @@
 
 use std::str::FromStr;
 
-use crate::event::Event;
-use crate::sse::RESERVED_TYPES;
+use crate::event::{Event, RESERVED_TYPES};
 
 /// Turns the lines of one source into events.
 #[derive(Debug, Clone, Default)]

@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::channel::{Batch, MAX_BATCH};
+use crate::batch::{Batch, MAX_BATCH};
 use crate::event::{ChannelName, Event, Millis, Position};
 use crate::sse;
 

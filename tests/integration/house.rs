@@ -1,0 +1,100 @@
+//! The house keeps its own rules: who may use whom, and what the pure modules may not know. `src/lib.rs` says them in words.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// For each room: the rooms it may use.
+const MAY_USE: [(&str, &[&str]); 14] = [
+    ("framing", &[]),
+    ("event", &[]),
+    ("metrics", &[]),
+    ("source", &[]),
+    ("clock", &["event"]),
+    ("mapping", &["event"]),
+    ("sse", &["event"]),
+    ("batch", &["event", "sse"]),
+    ("store", &["batch", "event", "sse"]),
+    ("channel", &["batch", "event", "sse"]),
+    ("pipeline", &["source", "framing", "mapping", "store", "channel", "event", "metrics", "clock"]),
+    ("http", &["channel", "batch", "event", "mapping", "sse", "metrics", "clock"]),
+    ("config", &["channel", "event", "http", "mapping"]),
+    ("daemon", &["config", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock"]),
+];
+
+/// What knows no runtime, no I/O and no clock.
+const PURE: [&str; 11] = [
+    "framing.rs",
+    "event.rs",
+    "sse.rs",
+    "mapping/mod.rs",
+    "batch.rs",
+    "channel/index.rs",
+    "channel/order.rs",
+    "channel/dropped.rs",
+    "channel/filter.rs",
+    "channel/reading.rs",
+    "channel/opening.rs",
+];
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// A file without its tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
+}
+
+/// All files of a room: `src/ROOM.rs`, or everything in `src/ROOM/` but its tests.
+fn files(room: &str) -> Vec<PathBuf> {
+    let file = source().join(format!("{room}.rs"));
+    if file.is_file() {
+        return vec![file];
+    }
+    let entries = fs::read_dir(source().join(room)).unwrap_or_else(|error| panic!("no room {room}: {error}"));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs")).collect()
+}
+
+#[test]
+fn rooms_use_only_the_rooms_they_may() {
+    for (room, allowed) in MAY_USE {
+        for file in files(room) {
+            for used in code(&file).split("crate::").skip(1) {
+                let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                assert!(used == room || allowed.contains(&used), "{} uses {used}, which {room} may not", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_room_has_its_rule() {
+    let map = code(&source().join("lib.rs"));
+    let rooms = map.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for room in rooms {
+        assert!(MAY_USE.iter().any(|(known, _)| *known == room), "no rule for {room}");
+    }
+}
+
+#[test]
+fn the_middle_is_pure() {
+    for file in PURE {
+        let code = code(&source().join(file));
+        for impure in ["tokio", "std::io", "std::fs", "std::net", "std::thread", "std::time", "Instant", "SystemTime", "tracing"] {
+            let uses = code.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| line.contains(impure));
+            assert!(!uses, "{file} knows {impure}");
+        }
+    }
+}
+
+#[test]
+fn files_have_a_size_that_a_person_holds_in_mind() {
+    for (room, _) in MAY_USE {
+        for file in files(room) {
+            let lines = code(&file).lines().count();
+            assert!(lines <= 420, "{} has {lines} lines without its tests", file.display());
+        }
+    }
+}
