@@ -4,6 +4,13 @@
 //! HTTP/1.1 client: it shows the head as it came and the body piece by piece. Both end on drop, and every wait has a bound
 //! whose message says what had been seen until then.
 #![allow(dead_code, reason = "each test target uses a part of this")]
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests panic and print on purpose"
+)]
 
 pub mod parser;
 
@@ -79,7 +86,7 @@ fn wait_for_exit(child: &mut Child) -> Option<ExitStatus> {
     None
 }
 
-/// What somebody writes, collected by a thread of its own as it comes.
+/// What somebody writes, collected by a thread of its own as it comes; and whether it has ended.
 #[derive(Clone)]
 pub struct Collected(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
 

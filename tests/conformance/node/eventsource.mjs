@@ -1,0 +1,4 @@
+import { EventSource } from 'eventsource';
+import { drive } from './driver.mjs';
+
+await drive(EventSource);
