@@ -52,10 +52,16 @@ impl Dropped {
         self.runs.back().map_or(0, |run| *run.end())
     }
 
+    /// When the last arrived, if there is one.
+    #[must_use]
+    pub fn time(&self) -> Option<Millis> {
+        (self.count > 0).then_some(self.time)
+    }
+
     /// Whether any arrived at `time` or later.
     #[must_use]
     pub fn any_since(&self, time: Millis) -> bool {
-        self.count > 0 && self.time >= time
+        self.time().is_some_and(|last| last >= time)
     }
 
     /// How many have numbers above `after` and up to `until`; `None` where that is no longer known.

@@ -315,6 +315,15 @@ impl Index {
         is_known && before.is_none_or(|batch| batch.time() <= time) && time <= after.map_or(self.newest.time, |batch| batch.time())
     }
 
+    /// The position of the event `number`. If it is no longer held, the time is the latest known of any at or before it, which
+    /// verifies as well as its own.
+    pub(super) fn position(&self, number: u64) -> Position {
+        let held = self.merged.at_or_below(number).map(|batch| batch.time());
+        let dropped = self.channels.iter().map(|channel| &channel.dropped).filter(|dropped| dropped.through() <= number);
+        let time = dropped.filter_map(Dropped::time).chain(held).fold(self.began.time, Millis::max);
+        Position { number, time }
+    }
+
     /// All channels, in the order in which they were opened.
     pub fn channels(&self) -> impl Iterator<Item = (ChannelKey, &ChannelState)> {
         self.channels.iter().enumerate()

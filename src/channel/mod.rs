@@ -4,7 +4,7 @@
 //! a client holds a [`Subscriber`] and reads from its cursor to the newest event whenever its bell rings. Nobody queues
 //! anything for a client: what it has not read stays in the history that everybody shares, or is dropped from it and told.
 //!
-//! The heart is [`index`], pure and tested against a model; this file puts a lock and bells around it. The lock is held for
+//! The heart is `index`, pure and tested against a model; this file puts a lock and bells around it. The lock is held for
 //! look-ups and counting only: bytes are shared, not copied, and encoded elsewhere.
 
 mod dropped;

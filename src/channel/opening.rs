@@ -179,7 +179,7 @@ impl Index {
         Start {
             channels: self.members(view).map(|(_, channel)| channel.name.clone()).collect(),
             newest: self.order(view).newest().map(|batch| self.id_at(*batch.numbers().end())),
-            position: self.merged.position(cursor.number, self.began),
+            position: self.position(cursor.number),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::event::{Millis, Position};
+use crate::event::Millis;
 
 /// Retained batches by the number of their first event. Numbers may be missing: dropped ones, and other channels'.
 #[derive(Debug, Default)]
@@ -75,13 +75,6 @@ impl Order {
             if is_until(middle) { known = middle } else { beyond = middle }
         }
         known
-    }
-
-    /// The position of the event `number`: its own time, or that of the last retained event before it.
-    #[must_use]
-    pub fn position(&self, number: u64, began: Position) -> Position {
-        let time = self.at_or_below(number).map_or(began.time, |batch| batch.time());
-        Position { number, time }
     }
 }
 

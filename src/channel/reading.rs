@@ -144,7 +144,7 @@ impl Index {
         cursor.told = self.members(view).map(|(key, channel)| (key, channel.dropped.through())).collect();
         let first = self.order(view).first_above(cursor.number).filter(|first| *first <= cursor.until);
         cursor.number = first.map_or(self.newest.number.min(cursor.until).max(cursor.number), |first| first - 1);
-        self.merged.position(cursor.number, self.began)
+        self.position(cursor.number)
     }
 
     fn unseen_progress(&self, view: ViewKey, cursor: &mut Cursor) -> Vec<Bytes> {
@@ -160,6 +160,6 @@ impl Index {
     pub(super) fn id_at(&self, number: u64) -> EventId {
         let held = self.merged.at_or_below(number).filter(|batch| batch.numbers().contains(&number));
         let channel = held.map(|batch| batch.channel().clone());
-        EventId { position: self.merged.position(number, self.began), channel }
+        EventId { position: self.position(number), channel }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Every option is optional here, so that this is a layer: what is not said can be said elsewhere, or has a default. The comments
 //! are the help that users read.
-#![allow(clippy::doc_markdown, rustdoc::bare_urls, reason = "the help is plain text")]
+#![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is plain text")]
 
 use std::ffi::OsString;
 use std::time::Duration;

@@ -21,7 +21,7 @@ use tracing::warn;
 
 use super::host::{BadHost, HostNames};
 use super::origin::{Access, Origins};
-use super::query::{self, BadQuery, Format, StreamQuery};
+use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
 use super::stall::Pulses;
 use super::stream::{Client, Ending, Slot, Slots, StreamBody};
@@ -32,6 +32,9 @@ use crate::mapping::EventType;
 use crate::metrics::Metrics;
 
 use crate::sse;
+
+/// A script that asked for pings waits for them, however rare comments are.
+const PING: Duration = Duration::from_secs(15);
 
 /// The longest request target, in bytes.
 const MAX_TARGET: usize = 4096;
@@ -258,7 +261,10 @@ impl Site {
             subscriber,
             format: query.format,
             heartbeat: query.heartbeat,
-            silence: self.heartbeat,
+            silence: match query.heartbeat {
+                Heartbeat::Comment => self.heartbeat,
+                Heartbeat::Ping => self.heartbeat.min(PING),
+            },
             ending: self.ending.clone(),
             metrics: Arc::clone(&self.metrics),
             slot,

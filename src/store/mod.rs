@@ -4,7 +4,7 @@
 //! encodes them, and is held until its batches are published. So there is one order of everything, and an id that a client has
 //! seen never means another event.
 //!
-//! Today the only store is [`memory`], which counts. A store on disk appends in [`Turn::commit`], before publication.
+//! Today the only store is `memory`, which counts. A store on disk appends in [`Turn::commit`], before publication.
 
 mod memory;
 

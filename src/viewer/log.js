@@ -1,11 +1,12 @@
-// The rows: the newest 10,000, built once for each frame whatever the speed of the stream.
-// Rows live in blocks, which the browser skips as a whole while they are out of sight, and which leave as a whole.
-// What is let go is always the oldest, and its number stays on the page.
+// The rows: the newest 10,000. In each frame as many are built as fit into it; what comes faster waits, and of what waits
+// the oldest is let go unseen. Rows live in blocks, which the browser skips as a whole while they are out of sight, and
+// which leave as a whole. What is let go is always the oldest of all, and its number stays on the page.
 import { arrival, count, lastOf, number, plain } from './words.js';
 
 const ROWS = 10_000;
 const CHARS = 16 << 20; // a bound for rows of enormous lines
 const BLOCK = 100;
+const FRAME = 8; // ms in each frame for building rows
 const LONG = 2_000; // characters of a line that are shown at first
 const UPDATES = 5; // line breaks in one line from which on it was a progress line
 const HUES = 6;
@@ -18,7 +19,7 @@ export class Log {
   #blocks = []; // { element, rows, lines, chars }, oldest first
   #rows = 0;
   #chars = 0;
-  #queue = []; // came since the last frame
+  #queue = []; // came, and waits for its frame
   #queueChars = 0;
   #gone = 0; // lines let go
   #jumped = false; // whether lines were let go that were never shown
@@ -37,7 +38,7 @@ export class Log {
     this.#queue.push(entry);
     this.#queueChars += entry.text.length;
     if (this.#queue.length > 2 * ROWS || this.#queueChars > 2 * CHARS) this.#shorten();
-    this.#frame ||= requestAnimationFrame(() => this.flush());
+    this.#schedule();
   }
 
   // The column of channel names is as wide as the longest of them, within reason.
@@ -48,12 +49,11 @@ export class Log {
 
   flush() {
     this.#frame = 0;
-    if (this.#follow.on) {
-      this.#shorten();
-      this.#trim(this.#jumped ? 0 : ROWS - this.#queue.length, CHARS);
+    if (this.#follow.on && this.#jumped) {
+      this.#trim(0, 0);
       this.#jumped = false;
     }
-    for (const entry of this.#take()) this.#append(entry);
+    this.#build(performance.now() + FRAME);
     this.#letGo.hidden = this.#gone === 0;
     this.#letGo.textContent = `${count(this.#gone, 'older line')} no longer shown`;
     this.#follow.stick();
@@ -61,12 +61,26 @@ export class Log {
     this.shown();
   }
 
-  // While the reader looks back nothing is taken from under their eyes: lines wait once the page is full.
-  #take() {
-    const room = this.#follow.on ? ROWS : Math.max(0, ROWS - this.#rows);
-    const taken = this.#queue.splice(0, room);
-    for (const entry of taken) this.#queueChars -= entry.text.length;
-    return taken;
+  #build(until) {
+    for (;;) {
+      const room = this.#room();
+      if (room === 0 || this.#queue.length === 0) return;
+      if (performance.now() > until) return this.#schedule();
+      for (const entry of this.#queue.splice(0, room)) {
+        this.#queueChars -= entry.text.length;
+        this.#append(entry);
+      }
+    }
+  }
+
+  // For how many rows there is room. While the reader looks back nothing is taken from under their eyes to make some.
+  #room() {
+    if (this.#follow.on) this.#trim(ROWS - BLOCK, CHARS);
+    return Math.min(BLOCK, Math.max(0, ROWS - this.#rows));
+  }
+
+  #schedule() {
+    this.#frame ||= requestAnimationFrame(() => this.flush());
   }
 
   #shorten() {

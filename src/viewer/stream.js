@@ -7,8 +7,6 @@ const FULL = 120_000; // a full house names its own time, up to a minute
 const KNOCK = 4_000; // between two looks for a new run, once all has ended
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 20_000;
-const BREATH = 400; // for so long events may come in one go, before the page must be able to paint and to answer
-const REST = 50;
 const CONTROL = ['start', 'gap', 'end', 'progress', 'busy'];
 
 export class Stream {
@@ -19,7 +17,6 @@ export class Stream {
   #state = 'connecting';
   #lastId = '';
   #heard = Date.now();
-  #began = 0; // when the events began that come in one go
   #fresh = false; // whether this connection has brought anything
   #pause = FIRST_PAUSE;
   #timer = 0;
@@ -82,18 +79,6 @@ export class Stream {
     this.#fresh = true;
     this.#pause = FIRST_PAUSE;
     if (event.lastEventId) this.#lastId = event.lastEventId;
-    this.#breathe();
-  }
-
-  // Firefox hands over events for as long as there are more, and a stream can be faster than the page: then the page stands
-  // still. Leaving and coming back by the last id loses nothing and lets it breathe.
-  #breathe() {
-    if (this.#began === 0) {
-      this.#began = this.#heard;
-      setTimeout(() => (this.#began = 0));
-    } else if (this.#heard - this.#began > BREATH && !document.hidden) {
-      this.#again(REST);
-    }
   }
 
   #told(type, event) {

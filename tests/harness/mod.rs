@@ -6,6 +6,7 @@
 #![allow(dead_code, reason = "each test target uses a part of this")]
 #![allow(
     clippy::pedantic,
+    clippy::type_complexity,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,

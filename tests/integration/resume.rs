@@ -11,7 +11,7 @@ fn numbered(from: u64, to: u64) -> Vec<u8> {
     (from..=to).map(|number| format!("line {number}\n")).collect::<String>().into_bytes()
 }
 
-fn with_id<'a>(bridge: &Bridge, id: &'a str) -> Get {
+fn with_id(bridge: &Bridge, id: &str) -> Get {
     bridge.get_with("/events", &[("Last-Event-ID", id)])
 }
 
