@@ -28,3 +28,7 @@ mod real_use;
 /// The house keeps its own rules.
 #[path = "integration/house.rs"]
 mod house;
+
+/// Words said twice.
+#[path = "integration/words.rs"]
+mod words;

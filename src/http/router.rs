@@ -11,6 +11,7 @@
 //! time can cure (a full house) is a stream with a `busy` event, and only what it cannot is an error.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -279,8 +280,7 @@ impl Site {
     /// The house is full. An `EventSource` is told when to knock again; anybody else gets an error that says it.
     fn busy<B>(&self, request: &Request<B>) -> Response<Content> {
         self.metrics.refused_busy.add(1);
-        // Spread, so that those who were refused together do not come back together.
-        let wait = 15_000 + now() * 7919 % 45_000;
+        let wait = busy_wait();
         if !query::accepts_event_stream(request.headers()) {
             let mut response =
                 closing(text(StatusCode::SERVICE_UNAVAILABLE, "all places are taken; --max-clients sets how many there are"));
@@ -294,6 +294,12 @@ impl Site {
         *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
         response
     }
+}
+
+/// 15 to 60 s, in milliseconds: spread, so that those who were refused together do not come back together.
+fn busy_wait() -> u64 {
+    // Every new state has other keys; that is all the chance this needs.
+    15_000 + RandomState::new().build_hasher().finish() % 45_001
 }
 
 /// The data of a `busy` event.
