@@ -10,6 +10,7 @@ pub mod origin;
 pub mod query;
 mod response;
 pub mod router;
+pub mod slots;
 mod socket;
 mod stall;
 mod status;

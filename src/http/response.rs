@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::stream::StreamBody;
+use super::stream::{Cut, StreamBody};
 
 /// A body: all there at once, or a stream.
 #[derive(Debug)]
@@ -19,11 +19,6 @@ pub enum Content {
     /// Comes as it happens.
     Stream(StreamBody),
 }
-
-/// The stream is cut without a clean end, so that the client knows that something is missing.
-#[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("the client fell behind the history")]
-pub struct Cut;
 
 impl Body for Content {
     type Data = Bytes;

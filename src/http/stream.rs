@@ -7,7 +7,6 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,12 +14,11 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
 use hyper::body::Frame;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::query::{Format, Heartbeat};
-use super::response::Cut;
+use super::slots::Slot;
 use super::stall::Pulse;
 use crate::batch::MAX_BATCH;
 use crate::channel::{Gap, Greeting, Reading, Subscriber};
@@ -35,6 +33,11 @@ pub struct Ending {
     /// Streams end behind the event that they are sending.
     pub now: CancellationToken,
 }
+
+/// The stream is cut without a clean end, so that the client knows that something is missing.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the client fell behind the history")]
+pub struct Cut;
 
 /// Everything that one stream needs.
 #[derive(Debug)]
@@ -193,54 +196,5 @@ impl StreamBody {
 impl fmt::Debug for StreamBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StreamBody").finish_non_exhaustive()
-    }
-}
-
-/// The places for clients.
-#[derive(Debug)]
-pub struct Slots {
-    limit: usize,
-    used: AtomicUsize,
-    /// Rung when the last place is given back.
-    emptied: Notify,
-}
-
-impl Slots {
-    /// So many places.
-    #[must_use]
-    pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), emptied: Notify::new() })
-    }
-
-    /// Takes a place, if there is one.
-    #[must_use]
-    pub fn take(self: &Arc<Self>) -> Option<Slot> {
-        let take = |used| (used < self.limit).then_some(used + 1);
-        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| Slot(Arc::clone(self)))
-    }
-
-    /// How many are taken.
-    #[must_use]
-    pub fn used(&self) -> usize {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// Waits until none is.
-    pub async fn empty(&self) {
-        while self.used() > 0 {
-            self.emptied.notified().await;
-        }
-    }
-}
-
-/// One place, given back on drop.
-#[derive(Debug)]
-pub struct Slot(Arc<Slots>);
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if self.0.used.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.emptied.notify_one();
-        }
     }
 }
