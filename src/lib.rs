@@ -62,10 +62,11 @@ use daemon::telemetry;
 
 /// The whole program: arguments in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let layer = match Layer::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let layer = match Layer::try_parse_from(&arguments) {
         Ok(layer) => layer,
         Err(error) if !error.use_stderr() => return print(&error),
-        Err(error) => return refuse(&Fatal::usage(&error), Logging::of(&Layer::default())),
+        Err(error) => return refuse(&Fatal::usage(&error), Logging::guess(&arguments)),
     };
     let logging = Logging::of(&layer);
     let config = match Config::check(&layer, &World::look()) {

@@ -27,8 +27,7 @@ use crate::store::Store;
 /// A channel shows at most five progress states a second.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
-/// A progress state is shown when nothing has followed for so long: then a CR that ended a read has shown whether it belongs to
-/// a CRLF.
+/// A line that ends within this time shows no progress: a CR that ended a read has shown then whether it belongs to a CRLF.
 const PROGRESS_SETTLES: Duration = Duration::from_millis(20);
 
 /// The way from a source's bytes to its channel.
@@ -186,8 +185,9 @@ impl Pipeline {
     fn look_ahead(&mut self, count: usize) {
         let now = Instant::now();
         self.buffering.note(count, self.framer.is_inside_line(), now);
-        let next_allowed = self.progress_shown.map(|shown| shown + PROGRESS_EVERY);
-        self.progress_due = self.framer.progress().is_some().then(|| next_allowed.unwrap_or(now).max(now + PROGRESS_SETTLES));
+        // What is due stays due: a writer that never pauses must not put it off for ever.
+        let next = || self.progress_shown.map_or(now, |shown| shown + PROGRESS_EVERY).max(now + PROGRESS_SETTLES);
+        self.progress_due = self.framer.progress().is_some().then(|| self.progress_due.unwrap_or_else(next));
         let long_lines = std::mem::take(&mut self.framer.long_lines);
         if long_lines > 0 {
             if !std::mem::replace(&mut self.long_line_told, true) {

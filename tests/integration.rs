@@ -1,6 +1,7 @@
 //! Everything that the real binary promises, over real pipes and sockets.
 #![allow(
     clippy::pedantic,
+    clippy::type_complexity,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
@@ -32,3 +33,59 @@ mod house;
 /// Words said twice.
 #[path = "integration/words.rs"]
 mod words;
+
+/// A connection byte for byte, and the counters meanwhile.
+#[path = "integration/wire.rs"]
+mod wire;
+
+/// HTTP/2 by hand.
+#[path = "integration/frames.rs"]
+mod frames;
+
+/// The daemon as shells start it.
+#[path = "integration/shell.rs"]
+mod shell;
+
+/// Health, channels, metrics.
+#[path = "integration/status.rs"]
+mod status;
+
+/// The table of URLs.
+#[path = "integration/http.rs"]
+mod http;
+
+/// What a URL asks for.
+#[path = "integration/queries.rs"]
+mod queries;
+
+/// Odd, old and hostile requests.
+#[path = "integration/requests.rs"]
+mod requests;
+
+/// Pages of other origins.
+#[path = "integration/cross_origin.rs"]
+mod cross_origin;
+
+/// HTTP/2 with prior knowledge.
+#[path = "integration/http2.rs"]
+mod http2;
+
+/// Limits, and places that come back.
+#[path = "integration/limits.rs"]
+mod limits;
+
+/// How it ends.
+#[path = "integration/stop.rs"]
+mod stop;
+
+/// What is said on the command line.
+#[path = "integration/command_line.rs"]
+mod command_line;
+
+/// Where it listens.
+#[path = "integration/listening.rs"]
+mod listening;
+
+/// What it writes.
+#[path = "integration/output.rs"]
+mod output;

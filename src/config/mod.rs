@@ -7,6 +7,7 @@ pub mod cli;
 pub mod value;
 pub mod world;
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -35,8 +36,17 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 /// The bounds of `--heartbeat`.
 const HEARTBEAT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
+/// As good as for ever, and no overflow.
+const YEAR: Duration = Duration::from_secs(365 * 86_400);
+
 /// The bounds of `--write-timeout`.
-const WRITE_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(86_400));
+const WRITE_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), YEAR);
+
+/// The bounds of `--exit-on-eof`.
+const EXIT_ON_EOF: (Duration, Duration) = (Duration::ZERO, YEAR);
+
+/// The most clients: more than a machine has descriptors.
+const MOST_CLIENTS: usize = 1_000_000;
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -136,9 +146,9 @@ impl Config {
             max_line: usize::try_from(max_line).map_err(|_| invalid("--max-line is too large for this machine", "say less"))?,
             heartbeat: time_within("--heartbeat", layer.heartbeat.unwrap_or(Duration::from_secs(15)), HEARTBEAT)?,
             retry: time_within("--retry", layer.retry.unwrap_or(Duration::from_secs(2)), RETRY)?,
-            max_clients: layer.max_clients.unwrap_or(1000),
+            max_clients: max_clients(layer.max_clients.unwrap_or(1000))?,
             write_timeout: time_within("--write-timeout", layer.write_timeout.unwrap_or(Duration::from_secs(600)), WRITE_TIMEOUT)?,
-            at_eof: layer.exit_on_eof.map_or(AtEof::Serve, AtEof::Stop),
+            at_eof: at_eof(layer.exit_on_eof)?,
             tee: if layer.tee { Copying::ToStdout } else { Copying::Off },
             event_type: layer.event_type.clone(),
             title: layer.title.clone().unwrap_or_else(|| default_title(world, &channel)),
@@ -200,6 +210,18 @@ fn default_title(world: &World, channel: &ChannelName) -> String {
         Some(host) => format!("{channel} on {host}"),
         None => channel.to_string(),
     }
+}
+
+fn max_clients(count: usize) -> Result<usize, ConfigError> {
+    if count <= MOST_CLIENTS {
+        return Ok(count);
+    }
+    Err(invalid(format!("--max-clients {count} is out of bounds"), format!("it takes 1 to {MOST_CLIENTS}")))
+}
+
+fn at_eof(patience: Option<Duration>) -> Result<AtEof, ConfigError> {
+    let patience = patience.map(|patience| time_within("--exit-on-eof", patience, EXIT_ON_EOF)).transpose()?;
+    Ok(patience.map_or(AtEof::Serve, AtEof::Stop))
 }
 
 fn within(name: &str, value: u64, (least, most): (u64, u64)) -> Result<u64, ConfigError> {
@@ -285,6 +307,14 @@ pub struct Logging {
 }
 
 impl Logging {
+    /// What a command line that cannot be read seems to say of messages: whoever reads JSON wants to read its error as well.
+    #[must_use]
+    pub fn guess(arguments: &[OsString]) -> Self {
+        let is_json = |pair: &[OsString]| pair[0] == "--log-format" && pair[1] == "json";
+        let wants_json = arguments.windows(2).any(is_json) || arguments.iter().any(|argument| argument == "--log-format=json");
+        Self { format: if wants_json { LogFormat::Json } else { LogFormat::Text }, verbosity: 0 }
+    }
+
     /// What a layer says of messages; needed before the rest is checked.
     #[must_use]
     pub fn of(layer: &Layer) -> Self {

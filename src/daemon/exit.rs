@@ -44,9 +44,10 @@ impl Fatal {
     #[must_use]
     pub fn usage(error: &clap::Error) -> Self {
         let text = error.render().to_string();
-        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let first = lines.next().unwrap_or("bad command line");
+        // The message ends at the first empty line: a value in it may have line breaks.
+        let first = text.split("\n\n").next().unwrap_or(&text).trim_end();
         let message = first.strip_prefix("error: ").unwrap_or(first).trim_end_matches('.').to_owned();
+        let mut lines = text.lines().map(str::trim);
         let tip = lines.find_map(|line| line.strip_prefix("tip: ").or_else(|| line.strip_prefix('[')));
         let hint =
             tip.map_or_else(|| "sse-bridge --help lists what there is".to_owned(), |tip| tip.trim_end_matches(']').to_owned());

@@ -84,6 +84,8 @@ fn raise_file_limit() {
 /// The daemon while it runs.
 struct Daemon {
     at_eof: AtEof,
+    /// Whether messages went to a terminal at the start: of one that is gone the kernel no longer says so.
+    has_terminal: bool,
     tasks: Tasks,
     signals: Signals,
     reading: source::Stop,
@@ -97,6 +99,7 @@ impl Daemon {
         let unexpected = |what: &'static str| move |error: io::Error| Fatal::unexpected(what, &error);
         let mut daemon = Self {
             at_eof: config.at_eof,
+            has_terminal: io::stderr().is_terminal(),
             tasks: Tasks::default(),
             signals: Signals::new().map_err(unexpected("could not listen for signals"))?,
             reading: source::Stop::new().map_err(unexpected("could not make an event descriptor"))?,
@@ -170,10 +173,7 @@ impl Daemon {
                     }
                     Done::Listener => return Err(Fatal::panicked("listener")),
                 },
-                request = self.signals.next() => match request {
-                    Request::Hangup if !io::stderr().is_terminal() => info!("nothing to reload: there is no configuration file"),
-                    Request::Hangup | Request::Stop => return self.stop(Duration::ZERO).await,
-                },
+                () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,
             }
         }
     }
@@ -183,7 +183,7 @@ impl Daemon {
         let deadline = Instant::now() + patience;
         tokio::select! {
             _ = timeout_at(deadline, self.slots.empty()) => {}
-            _ = self.signals.next() => return self.stop(Duration::ZERO).await,
+            () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,
         }
         self.stop(deadline.saturating_duration_since(Instant::now())).await
     }
@@ -202,9 +202,17 @@ impl Daemon {
         };
         tokio::select! {
             () = in_order => {}
-            _ = self.signals.next() => {}
+            () = stop_request(&mut self.signals, self.has_terminal) => {}
         }
         Ok(())
+    }
+}
+
+/// Waits for a signal that asks for the end. A hangup does if the daemon had a terminal, which is gone then; otherwise it asks
+/// for a reload, and there is nothing to reload.
+async fn stop_request(signals: &mut Signals, has_terminal: bool) {
+    while signals.next().await == Request::Hangup && !has_terminal {
+        info!("nothing to reload: there is no configuration file");
     }
 }
 

@@ -31,6 +31,9 @@ const MAX_STREAMS: u32 = 128;
 /// What hyper may hold for one HTTP/2 stream that the peer has not taken, in bytes.
 const MAX_SEND_BUFFER: usize = 64 * 1024;
 
+/// How long a connection without streams may take to end.
+const FAREWELL: Duration = Duration::from_millis(100);
+
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it may take to answer.
 const HTTP2_PING: Duration = Duration::from_secs(20);
 
@@ -76,7 +79,7 @@ async fn serve_http1(socket: Socket, site: &Arc<Site>) -> hyper::Result<()> {
         ended = connection.as_mut() => return ended,
         () = site.ending.soon.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    connection.await
+    finish(connection, &pulses).await
 }
 
 async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) -> hyper::Result<()> {
@@ -102,7 +105,16 @@ async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) 
             return Ok(());
         }
     }
-    connection.await
+    finish(connection, &pulses).await
+}
+
+/// Lets a connection end that has been asked to. One that had a stream may take its time for the last bytes; any other is not
+/// waited for, because its peer may never say that it has understood.
+async fn finish(connection: impl Future<Output = hyper::Result<()>>, pulses: &Pulses) -> hyper::Result<()> {
+    if pulses.is_any_started() {
+        return connection.await;
+    }
+    tokio::time::timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
 }
 
 /// Whether the connection ended by a time limit of ours.

@@ -89,10 +89,18 @@ fn authority<B>(request: &Request<B>) -> Result<Option<Authority>, BadHost> {
         // The target of an HTTP/1.1 request may be a whole URL, but Host must be there all the same (RFC 9112, 3.2).
         (Some(_), None) if request.version() == Version::HTTP_11 => Err(BadHost::Malformed),
         (target, named) => match target.or(named) {
-            Some(authority) if authority.as_str().contains('@') => Err(BadHost::Malformed),
+            Some(authority) if !is_host_and_port(&authority) => Err(BadHost::Malformed),
             authority => Ok(authority),
         },
     }
+}
+
+/// A host, and a port behind it or none: [`Authority`] takes more than that.
+fn is_host_and_port(authority: &Authority) -> bool {
+    let is_port =
+        |rest: &str| rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()));
+    let rest = authority.as_str().strip_prefix(authority.host());
+    rest.is_some_and(is_port) && !authority.host().trim_matches('.').is_empty()
 }
 
 fn is_ip(host: &str) -> bool {

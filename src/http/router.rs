@@ -25,7 +25,7 @@ use super::origin::{Access, Origins};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
 use super::slots::{Slot, Slots};
-use super::stall::Pulses;
+use super::stall::{Pulse, Pulses};
 use super::stream::{Client, Ending, StreamBody};
 use super::{status, viewer};
 use crate::channel::{Channels, Greeting, Subscriber, Tail};
@@ -135,12 +135,13 @@ impl Site {
         if request.version() <= Version::HTTP_10 {
             // hyper would promise to keep a connection alive whose end is the end of the body.
             response = closing(response);
+            *response.version_mut() = Version::HTTP_10;
         }
         response
     }
 
     fn answer_plainly<B>(&self, request: &Request<B>, pulses: &Pulses) -> Result<Response<Content>, Response<Content>> {
-        refuse_bodies(request)?;
+        refuse_long_targets(request)?;
         let endpoint = Endpoint::of(request.uri().path());
         if !endpoint.as_ref().is_some_and(Endpoint::is_health) {
             self.check_host(request)?;
@@ -148,6 +149,7 @@ impl Site {
         if !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
             return Err(with_allow(closing(text(StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and OPTIONS are answered"))));
         }
+        refuse_bodies(request)?;
         if request.method() == Method::OPTIONS && request.uri().path() == "*" {
             return Ok(with_allow(empty(StatusCode::NO_CONTENT)));
         }
@@ -198,7 +200,7 @@ impl Site {
     }
 
     fn check_origin<B>(&self, request: &Request<B>) -> Result<Access, Response<Content>> {
-        match self.origins.judge(request.headers()) {
+        match self.origins.judge(request) {
             Access::Refused(origin) => {
                 self.metrics.refused_origin.add(1);
                 if self.told.is_first(&origin) {
@@ -237,23 +239,22 @@ impl Site {
         }
         // The place comes first, so that who waits outside costs nothing else.
         let Some(slot) = self.slots.take() else { return Ok(self.busy(request)) };
-        let Some((subscriber, greeting)) = self.channels.subscribe(&query.filter, &query.ask, now) else {
+        let Some(stream) = self.channels.subscribe(&query.filter, &query.ask, now) else {
             return Ok(empty(StatusCode::NO_CONTENT));
         };
         self.metrics.streams.add(1);
-        Ok(self.open(head, &query, subscriber, &greeting, slot, pulses))
+        Ok(self.open(head, &query, stream, (slot, pulses.start()), request.version()))
     }
 
     fn open(
         &self,
         mut head: Response<Content>,
         query: &StreamQuery,
-        subscriber: Subscriber,
-        greeting: &Greeting,
-        slot: Slot,
-        pulses: &Pulses,
+        (subscriber, greeting): (Subscriber, Greeting),
+        (slot, pulse): (Slot, Pulse),
+        version: Version,
     ) -> Response<Content> {
-        if let (Format::Text, Greeting::Gap(gap)) = (query.format, greeting) {
+        if let (Format::Text, Greeting::Gap(gap)) = (query.format, &greeting) {
             // Lines alone cannot say it.
             self.metrics.gaps.add(1);
             let gap = HeaderValue::from_bytes(&sse::json(gap)).expect("JSON of names, ids and numbers is printable ASCII");
@@ -270,11 +271,11 @@ impl Site {
             ending: self.ending.clone(),
             metrics: Arc::clone(&self.metrics),
             slot,
-            pulse: pulses.start(),
+            pulse,
             first: Vec::new(),
         };
-        client.greet(greeting, millis(self.retry));
-        *head.body_mut() = Content::Stream(StreamBody::new(client));
+        client.greet(&greeting, millis(self.retry));
+        *head.body_mut() = Content::Stream(StreamBody::new(client, version));
         head
     }
 
@@ -327,12 +328,16 @@ fn stream_head(format: Format) -> Response<Content> {
     head
 }
 
-/// Requests with a body are refused unread: nothing here takes one, and what is not read cannot be smuggled.
-fn refuse_bodies<B>(request: &Request<B>) -> Result<(), Response<Content>> {
-    let headers = request.headers();
+fn refuse_long_targets<B>(request: &Request<B>) -> Result<(), Response<Content>> {
     if request.uri().path_and_query().is_some_and(|target| target.as_str().len() > MAX_TARGET) {
         return Err(closing(text(StatusCode::URI_TOO_LONG, "the request target is too long")));
     }
+    Ok(())
+}
+
+/// Requests with a body are refused unread: nothing here takes one, and what is not read cannot be smuggled.
+fn refuse_bodies<B>(request: &Request<B>) -> Result<(), Response<Content>> {
+    let headers = request.headers();
     if headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(closing(text(StatusCode::BAD_REQUEST, "a request with Transfer-Encoding is not answered")));
     }

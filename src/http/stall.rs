@@ -35,6 +35,12 @@ impl Pulses {
         pulse
     }
 
+    /// Whether there ever was one: then its last bytes may still be on their way when it is gone.
+    #[must_use]
+    pub fn is_any_started(&self) -> bool {
+        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Waits until a body has not been polled for `limit`.
     pub async fn any_still_for(&self, limit: Duration) {
         loop {

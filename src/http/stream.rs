@@ -7,12 +7,13 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;
+use hyper::Version;
 use hyper::body::Frame;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +25,9 @@ use crate::batch::MAX_BATCH;
 use crate::channel::{Gap, Greeting, Reading, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
+
+/// The most bytes of a frame over HTTP/2: its default frame size (RFC 9113, 6.5.2).
+const HTTP2_FRAME: usize = 16 * 1024;
 
 /// How streams end when the daemon stops. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -94,7 +98,10 @@ impl Client {
                 biased;
                 () = self.ending.soon.cancelled() => return None,
                 () = self.subscriber.changed() => {}
-                () = tokio::time::sleep(self.silence), if self.format == Format::EventStream => return Some(Ok(self.sign_of_life())),
+                // Lines alone have no sign of life; waking shows the connection that this body is only silent.
+                () = tokio::time::sleep(self.silence) => if self.format == Format::EventStream {
+                    return Some(Ok(self.sign_of_life()));
+                },
             }
         }
     }
@@ -166,30 +173,40 @@ enum Step {
 /// A client as a response body.
 pub struct StreamBody {
     chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>,
+    /// What is left of a chunk that goes out in pieces.
+    rest: Bytes,
+    /// The most bytes of a frame.
+    frame: usize,
     metrics: Arc<Metrics>,
     pulse: Pulse,
 }
 
 impl StreamBody {
     /// The body of this client's response.
+    ///
+    /// Over HTTP/1 a chunk is a frame. Over HTTP/2 what is handed over waits for the peer's window unseen, so it is handed over in
+    /// small frames: a peer that takes one at a time is slow, and not stalled.
     #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub fn new(client: Client, version: Version) -> Self {
         let (metrics, pulse) = (Arc::clone(&client.metrics), client.pulse.clone());
         let chunks = unfold(client, |mut client| async move { client.next().await.map(|chunk| (chunk, client)) });
-        Self { chunks: Box::pin(chunks), metrics, pulse }
+        let frame = if version == Version::HTTP_2 { HTTP2_FRAME } else { usize::MAX };
+        Self { chunks: Box::pin(chunks), rest: Bytes::new(), frame, metrics, pulse }
     }
 
     /// The next frame of the body.
     pub fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         self.pulse.beat(Instant::now());
-        self.chunks.as_mut().poll_next(context).map(|next| {
-            next.map(|chunk| {
-                chunk.map(|bytes| {
-                    self.metrics.stream_bytes.add(bytes.len() as u64);
-                    Frame::data(bytes)
-                })
-            })
-        })
+        if self.rest.is_empty() {
+            match ready!(self.chunks.as_mut().poll_next(context)) {
+                Some(Ok(chunk)) => self.rest = chunk,
+                Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(self.frame);
+        self.metrics.stream_bytes.add(length as u64);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
     }
 }
 

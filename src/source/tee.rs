@@ -26,7 +26,7 @@ impl Tee {
     pub fn copy(&mut self, bytes: &[u8]) {
         let Some(out) = &self.0 else { return };
         if let Err(error) = write_all(out, bytes) {
-            warn!("copying to standard output ended ({}); still serving", io::Error::from(error));
+            warn!("copying to standard output ended ({}); still serving", error.desc().to_lowercase());
             self.0 = None;
         }
     }

@@ -425,7 +425,10 @@ impl Get {
 
     /// The next event of the stream.
     pub fn next_event(&mut self) -> Option<Message> {
+        let deadline = Instant::now() + PATIENCE;
         while self.ready.is_empty() {
+            // Heartbeats alone would keep a wait alive for ever.
+            assert!(Instant::now() < deadline, "no event; so far:\n{}", shortened(&self.body));
             self.next_piece()?;
         }
         self.ready.pop_front()

@@ -319,6 +319,9 @@ fn a_terminal_is_read_only_if_that_is_meant() {
     let mut client = typed.get("/events");
     typed.feed(b"typed\n");
     assert_eq!(client.events(2)[1].data, "typed");
+    typed.feed(b"\x03"); // Ctrl-C
+    client.rest();
+    assert_eq!(typed.wait(), 0);
 }
 
 /// What a command line that ends says, from a pipe that stays open.

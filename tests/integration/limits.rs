@@ -1,6 +1,6 @@
 //! The limits: how many clients, how long anybody may be silent or take nothing, and that places come back.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -132,13 +132,22 @@ fn what_is_pipelined_behind_a_stream_does_not_keep_its_place_for_ever() {
     {
         let stream = bridge.get("/events");
         let socket = stream.into_socket();
-        let mut sending = &socket;
-        std::io::Write::write_all(&mut sending, &garbage).unwrap();
+        (&socket).write_all(&garbage).unwrap();
         assert_eq!(metric(&bridge, "clients"), 1);
         leave(socket);
         // The first heartbeat is answered with a reset, the second cannot be sent.
         wait_for_metric(&bridge, "clients", 0);
     }
+}
+
+#[test]
+fn what_is_pipelined_behind_plain_text_does_not_keep_its_place_for_ever() {
+    let bridge = Bridge::start(&["--heartbeat", "1s"]);
+    let socket = bridge.get("/events?format=text").into_socket();
+    (&socket).write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert_eq!(metric(&bridge, "clients"), 1);
+    drop(socket);
+    wait_for_metric(&bridge, "clients", 0); // though plain text has no heartbeat that could fail
 }
 
 #[test]
@@ -152,7 +161,7 @@ fn a_client_that_takes_nothing_is_cut_and_nobody_else_notices() {
     let mut stdin = bridge.take_stdin();
     let feeding = thread::spawn(move || {
         for _ in 0..64 {
-            std::io::Write::write_all(&mut stdin, &line).unwrap();
+            stdin.write_all(&line).unwrap();
         }
         stdin
     });
@@ -232,7 +241,6 @@ fn nobody_holds_a_connection_without_a_request() {
 
 /// Sends bytes, then the letter `x` again and again at this pace, until the connection ends; tells how long that took.
 fn hold(mut socket: TcpStream, bytes: &'static [u8], pace: Option<Duration>) -> thread::JoinHandle<Duration> {
-    use std::io::Write;
     thread::spawn(move || {
         let began = Instant::now();
         socket.write_all(bytes).unwrap();

@@ -8,6 +8,7 @@ fn http_1_0_streams_end_with_their_connection() {
     let mut bridge = Bridge::start(&[]);
     bridge.feed(b"one\n");
     bridge.end_input();
+    bridge.wait_for_stderr("standard input ended");
     let over_1_1 = bridge.get("/events").text();
     for fields in
         ["", "Host: localhost\r\n", "Connection: keep-alive\r\n", "Host: [::1]\r\nConnection: keep-alive\r\nKeep-Alive: 300\r\n"]

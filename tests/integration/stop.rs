@@ -1,7 +1,7 @@
 //! How it ends: by signals, at the end of the input, and by nothing else.
 
 use std::io::Write;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -173,14 +173,42 @@ fn a_hangup_without_a_terminal_is_a_line_in_the_log() {
 
 #[test]
 fn a_hangup_ends_it_where_its_messages_go_to_a_terminal() {
-    let mut bridge = Bridge::spawn(in_terminal("echo pid $$; exec sse-bridge --port 0 -"));
+    let mut bridge = Bridge::spawn(in_terminal(TELLING_ITS_PROCESS));
     let mut stream = bridge.get("/events");
     stream.events(1);
-    let said = bridge.stderr();
-    let pid = said.lines().find_map(|line| line.strip_prefix("pid ")).expect("the daemon's process").trim();
-    assert!(Command::new("kill").args(["-s", "HUP", pid]).status().unwrap().success());
+    assert!(kill("HUP", &process_in(&bridge)));
     stream.rest();
     assert_eq!(bridge.wait(), 0);
+}
+
+#[test]
+fn it_ends_when_its_terminal_is_gone() {
+    let mut bridge = Bridge::spawn(in_terminal(TELLING_ITS_PROCESS));
+    let mut stream = bridge.get("/events");
+    stream.events(1);
+    let daemon = process_in(&bridge);
+    bridge.signal("KILL"); // the terminal
+    bridge.wait();
+    let began = Instant::now();
+    while kill("0", &daemon) && began.elapsed() < Duration::from_secs(5) {
+        thread::sleep(Duration::from_millis(5)); // nobody tells us of a process that is not our child
+    }
+    // It must not outlive this test either.
+    assert!(!kill("KILL", &daemon), "it goes on without its terminal");
+    stream.rest();
+}
+
+/// A script for a terminal: the daemon, behind a line with its process id.
+const TELLING_ITS_PROCESS: &str = "echo process $$; exec sse-bridge --port 0 -";
+
+fn process_in(bridge: &Bridge) -> String {
+    let said = bridge.stderr();
+    said.lines().find_map(|line| line.strip_prefix("process ")).expect("the daemon's process").trim().to_owned()
+}
+
+/// Sends a signal; whether there was somebody to take it.
+fn kill(signal: &str, process: &str) -> bool {
+    Command::new("kill").args(["-s", signal, process]).stderr(Stdio::null()).status().unwrap().success()
 }
 
 #[test]
