@@ -34,6 +34,9 @@ const MAX_SEND_BUFFER: usize = 64 * 1024;
 /// How long a connection without streams may take to end.
 const FAREWELL: Duration = Duration::from_millis(100);
 
+/// How long an HTTP/2 peer may take for what its streams left behind.
+const HTTP2_LAST_BYTES: Duration = Duration::from_secs(2);
+
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it may take to answer.
 const HTTP2_PING: Duration = Duration::from_secs(20);
 
@@ -50,7 +53,7 @@ pub async fn serve(stream: TcpStream, site: Arc<Site>, write_timeout: Duration) 
         },
     };
     let ended = match speaks {
-        Speaks::Http1 => serve_http1(socket, &site).await,
+        Speaks::Http1 => serve_http1(socket, &site, write_timeout).await,
         Speaks::Http2 => serve_http2(socket, &site, write_timeout).await,
     };
     match ended {
@@ -64,7 +67,7 @@ pub async fn serve(stream: TcpStream, site: Arc<Site>, write_timeout: Duration) 
     }
 }
 
-async fn serve_http1(socket: Socket, site: &Arc<Site>) -> hyper::Result<()> {
+async fn serve_http1(socket: Socket, site: &Arc<Site>, write_timeout: Duration) -> hyper::Result<()> {
     let pulses = Pulses::default();
     let answer = |request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(site.answer(&request, &pulses)));
     let mut connection = pin!(
@@ -79,7 +82,8 @@ async fn serve_http1(socket: Socket, site: &Arc<Site>) -> hyper::Result<()> {
         ended = connection.as_mut() => return ended,
         () = site.ending.soon.cancelled() => connection.as_mut().graceful_shutdown(),
     }
-    finish(connection, &pulses).await
+    // Behind its last stream it ends by itself, as soon as the peer has taken it.
+    finish(connection, &pulses, write_timeout).await
 }
 
 async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) -> hyper::Result<()> {
@@ -105,16 +109,19 @@ async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) 
             return Ok(());
         }
     }
-    finish(connection, &pulses).await
+    finish(connection, &pulses, HTTP2_LAST_BYTES).await
 }
 
-/// Lets a connection end that has been asked to. One that had a stream may take its time for the last bytes; any other is not
-/// waited for, because its peer may never say that it has understood.
-async fn finish(connection: impl Future<Output = hyper::Result<()>>, pulses: &Pulses) -> hyper::Result<()> {
-    if pulses.is_any_started() {
-        return connection.await;
+/// Lets a connection end that has been asked to. Nothing is waited for but the last bytes of streams: a peer without one may
+/// never say that it has understood, and one of HTTP/2 may keep its connection when its streams have ended.
+async fn finish(connection: impl Future<Output = hyper::Result<()>>, pulses: &Pulses, last_bytes: Duration) -> hyper::Result<()> {
+    let mut connection = pin!(connection);
+    let patience = if pulses.is_any_started() { last_bytes } else { FAREWELL };
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = pulses.all_gone() => {}
     }
-    tokio::time::timeout(FAREWELL, connection).await.unwrap_or(Ok(()))
+    tokio::time::timeout(patience, connection).await.unwrap_or(Ok(()))
 }
 
 /// Whether the connection ended by a time limit of ours.

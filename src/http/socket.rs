@@ -41,13 +41,25 @@ pub struct Socket {
     stalled: Option<Pin<Box<Sleep>>>,
     /// When bytes last went out.
     moved: Instant,
+    /// Bytes have come in since bytes last went out: a request waits for its answer.
+    is_unanswered: bool,
+    /// The end of what the peer sends is kept back until then.
+    is_end_kept: bool,
 }
 
 impl Socket {
     /// Watches a connection.
     #[must_use]
     pub fn new(stream: TcpStream, write_timeout: Duration) -> Self {
-        Self { stream, first: Vec::new(), write_timeout, stalled: None, moved: Instant::now() }
+        Self {
+            stream,
+            first: Vec::new(),
+            write_timeout,
+            stalled: None,
+            moved: Instant::now(),
+            is_unanswered: false,
+            is_end_kept: false,
+        }
     }
 
     /// Reads until it is clear what the client speaks.
@@ -82,6 +94,10 @@ impl Socket {
         if written.is_ready() {
             self.moved = Instant::now();
             self.stalled = None;
+            self.is_unanswered = false;
+            if std::mem::take(&mut self.is_end_kept) {
+                context.waker().wake_by_ref();
+            }
             return written;
         }
         let timeout = self.write_timeout;
@@ -97,9 +113,19 @@ impl AsyncRead for Socket {
             let count = self.first.len().min(buffer.remaining());
             buffer.put_slice(&self.first[..count]);
             self.first.drain(..count);
+            self.is_unanswered = true;
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        let is_end = buffer.filled().len() == before;
+        // hyper takes the end for the client's leaving. One that only has nothing more to say still gets its answer.
+        if is_end && self.is_unanswered {
+            self.is_end_kept = true;
+            return Poll::Pending;
+        }
+        self.is_unanswered |= !is_end;
+        Poll::Ready(Ok(()))
     }
 }
 

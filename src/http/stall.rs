@@ -8,37 +8,52 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// When a body was polled last. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Pulse(Arc<Mutex<Instant>>);
+pub struct Pulse {
+    beat: Arc<Mutex<Instant>>,
+    /// Shows that the body is still there.
+    _alive: TaskTrackerToken,
+}
 
 impl Pulse {
     /// The body is polled.
     pub fn beat(&self, now: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 }
 
 /// The pulses of one connection's bodies.
 #[derive(Debug, Clone, Default)]
-pub struct Pulses(Arc<Mutex<Vec<Weak<Mutex<Instant>>>>>);
+pub struct Pulses {
+    watched: Arc<Mutex<Vec<Weak<Mutex<Instant>>>>>,
+    alive: TaskTracker,
+}
 
 impl Pulses {
     /// A pulse for a new body, watched until the body is gone.
     #[must_use]
     pub fn start(&self) -> Pulse {
-        let pulse = Pulse(Arc::new(Mutex::new(Instant::now())));
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let beat = Arc::new(Mutex::new(Instant::now()));
+        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|pulse| pulse.strong_count() > 0);
-        watched.push(Arc::downgrade(&pulse.0));
-        pulse
+        watched.push(Arc::downgrade(&beat));
+        Pulse { beat, _alive: self.alive.token() }
     }
 
     /// Whether there ever was one: then its last bytes may still be on their way when it is gone.
     #[must_use]
     pub fn is_any_started(&self) -> bool {
-        !self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.watched.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Waits until all bodies are gone.
+    pub async fn all_gone(&self) {
+        self.alive.close();
+        self.alive.wait().await;
     }
 
     /// Waits until a body has not been polled for `limit`.
@@ -54,7 +69,7 @@ impl Pulses {
     }
 
     fn oldest_beat(&self) -> Option<Instant> {
-        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
         let alive = watched.iter().filter_map(Weak::upgrade);
         alive.map(|beat| *beat.lock().unwrap_or_else(PoisonError::into_inner)).min()
     }

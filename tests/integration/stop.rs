@@ -272,20 +272,23 @@ fn with_exit_on_eof_only_streams_are_waited_for() {
 }
 
 #[test]
-fn with_exit_on_eof_connections_whose_streams_have_ended_are_not_waited_for() {
-    let mut bridge = Bridge::start(&["--exit-on-eof=1h"]);
-    let mut live = bridge.get("/events");
-    bridge.feed(b"one\n");
-    live.events(2);
+fn with_exit_on_eof_a_connection_whose_stream_has_ended_is_not_waited_for() {
+    let bridge = Bridge::start(&["--exit-on-eof=1h"]);
     let mut wire = Wire::to(&bridge);
     wire.send(get("/events?follow=0")).until("0\r\n\r\n");
     wire.send("GET /events HTTP/1.1\r\nHost: local");
-    let mut http2 = Http2::to(&bridge, &[]);
-    http2.get(1, "/events?follow=0", &[]);
-    assert!(http2.ends_cleanly(1));
-    drop(live);
     wait_for_metric(&bridge, "clients", 0);
-    assert_ends_soon_after_its_input(bridge, "connections that had streams");
+    assert_ends_soon_after_its_input(bridge, "half a request behind a stream");
+}
+
+#[test]
+fn with_exit_on_eof_an_http_2_connection_whose_stream_has_ended_is_not_waited_for() {
+    let bridge = Bridge::start(&["--exit-on-eof=1h"]);
+    let mut idle = Http2::to(&bridge, &[]);
+    idle.get(1, "/events?follow=0", &[]);
+    assert!(idle.ends_cleanly(1));
+    wait_for_metric(&bridge, "clients", 0);
+    assert_ends_soon_after_its_input(bridge, "an idle connection that had a stream");
 }
 
 #[test]
