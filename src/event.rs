@@ -113,7 +113,7 @@ pub enum BadName {
     #[error("'.' and '..' are not segments")]
     Dots,
     /// A byte that would not survive in a URL and a header.
-    #[error("only A-Z a-z 0-9 . _ ~ + - and / may stand in a name, other bytes as %XX")]
+    #[error("only A-Z a-z 0-9 . _ ~ + - and / may stand in a name, other bytes as %XX (capitals)")]
     Byte,
     /// Longer than an id can carry.
     #[error("a name has at most {MAX_CHANNEL_NAME} bytes")]
@@ -132,6 +132,19 @@ impl FromStr for ChannelName {
     }
 }
 
+/// Whether a byte stands for itself in a name.
+#[must_use]
+pub fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"._~+-".contains(&byte)
+}
+
+/// Whether these are the digits of a byte that cannot stand for itself, in capitals: each name is written in one way.
+fn is_needed_escape(high: Option<u8>, low: Option<u8>) -> bool {
+    let digit = |byte: Option<u8>| byte.filter(|byte| !byte.is_ascii_lowercase()).and_then(|byte| char::from(byte).to_digit(16));
+    let byte = digit(high).zip(digit(low)).and_then(|(high, low)| u8::try_from(high << 4 | low).ok());
+    byte.is_some_and(|byte| !is_plain(byte))
+}
+
 fn check_segment(segment: &str) -> Result<(), BadName> {
     match segment {
         "" => return Err(BadName::Empty),
@@ -140,9 +153,8 @@ fn check_segment(segment: &str) -> Result<(), BadName> {
     }
     let mut bytes = segment.bytes();
     while let Some(byte) = bytes.next() {
-        let plain = byte.is_ascii_alphanumeric() || b"._~+-".contains(&byte);
-        let is_hex = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_hexdigit());
-        if !(plain || byte == b'%' && is_hex(bytes.next()) && is_hex(bytes.next())) {
+        let plain = is_plain(byte);
+        if !(plain || byte == b'%' && is_needed_escape(bytes.next(), bytes.next())) {
             return Err(BadName::Byte);
         }
     }
@@ -238,6 +250,8 @@ mod tests {
             ("a b", BadName::Byte),
             ("a%2", BadName::Byte),
             ("a%zz", BadName::Byte),
+            ("a%2f", BadName::Byte),
+            ("%41", BadName::Byte),
             ("ä", BadName::Byte),
         ] {
             assert_eq!(text.parse::<ChannelName>(), Err(why), "{text:?}");

@@ -61,6 +61,12 @@ impl Framer {
         !self.unfinished.is_empty()
     }
 
+    /// Whether the unfinished line was overwritten with a carriage return. Costs nothing, unlike [`Framer::progress`].
+    #[must_use]
+    pub fn is_overwritten(&self) -> bool {
+        self.overwritten
+    }
+
     /// The newest state of an unfinished line that was overwritten with carriage returns.
     #[must_use]
     pub fn progress(&self) -> Option<&[u8]> {

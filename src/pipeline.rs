@@ -187,7 +187,7 @@ impl Pipeline {
         self.buffering.note(count, self.framer.is_inside_line(), now);
         // What is due stays due: a writer that never pauses must not put it off for ever.
         let next = || self.progress_shown.map_or(now, |shown| shown + PROGRESS_EVERY).max(now + PROGRESS_SETTLES);
-        self.progress_due = self.framer.progress().is_some().then(|| self.progress_due.unwrap_or_else(next));
+        self.progress_due = self.framer.is_overwritten().then(|| self.progress_due.unwrap_or_else(next));
         let long_lines = std::mem::take(&mut self.framer.long_lines);
         if long_lines > 0 {
             if !std::mem::replace(&mut self.long_line_told, true) {

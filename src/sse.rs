@@ -23,10 +23,10 @@ use crate::event::{ChannelName, Event, Position, RESERVED_TYPES};
 /// Keeps proxies and clients convinced that the stream lives. A comment without a blank line: that dispatches nothing anywhere.
 pub const HEARTBEAT: &[u8] = b":\n";
 
-/// What one carriage return, NUL or bad byte becomes.
+/// What a NUL or a bad byte becomes.
 const REPLACEMENT: &[u8] = "\u{FFFD}".as_bytes();
 
-/// Writes event `number` of a batch. `number` and `channel` complete the id whose time the batch shares.
+/// Writes an event. Its position and channel make its id.
 pub fn event(out: &mut Vec<u8>, position: Position, channel: &ChannelName, event: Event<'_>) {
     field_id(out, position, Some(channel));
     if let Some(kind) = event.kind {

@@ -19,6 +19,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -195,6 +196,16 @@ impl Subscriber {
         // Before the look, so that a ring during it is heard by the next wait.
         self.bell.borrow_and_update();
         self.channels.lock().index.read(self.view, &mut self.cursor, room)
+    }
+
+    /// A piece of the event that was read last, which was larger than the room: at most `room` bytes from `offset`, in memory of
+    /// their own, so that a client that does not take them holds no more. `None` if the event is no longer held.
+    #[must_use]
+    pub fn piece_of_last(&self, offset: usize, room: usize) -> Option<Bytes> {
+        let shared = self.channels.lock();
+        let event = shared.index.event_at(&self.cursor)?;
+        let end = event.len().min(offset.saturating_add(room));
+        Some(Bytes::copy_from_slice(&event[offset.min(end)..end]))
     }
 
     /// Waits for news of the view.

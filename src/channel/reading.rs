@@ -87,6 +87,13 @@ impl Index {
         if self.is_finished(self.view(view)) { Reading::Finished } else { Reading::CaughtUp }
     }
 
+    /// The encoded event at the cursor, if it is still held.
+    #[must_use]
+    pub fn event_at(&self, cursor: &Cursor) -> Option<Bytes> {
+        let batch = self.merged.at_or_below(cursor.number).filter(|batch| batch.numbers().contains(&cursor.number))?;
+        Some(batch.part(cursor.number - 1, cursor.number))
+    }
+
     /// Whether anything waits for the client at this cursor.
     pub(super) fn has_events(&self, view: ViewKey, cursor: &Cursor) -> bool {
         self.order(self.view(view)).first_above(cursor.number).is_some_and(|first| first <= cursor.until)

@@ -137,7 +137,7 @@ impl Config {
         let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {
-            return Err(invalid(format!("--history {history} is too small"), "it takes at least 256KiB"));
+            return Err(invalid(format!("--history {} is too small", bytesize::ByteSize(history)), "it takes at least 256KiB"));
         }
         Ok(Self {
             listen: addresses(layer)?,

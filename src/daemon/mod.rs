@@ -47,6 +47,12 @@ const STOP_READING: Duration = Duration::from_millis(100);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
 
+/// Descriptors that are no client's: standard ones, listeners, the event loop's.
+const OWN_FILES: usize = 24;
+
+/// How long a request may be on its way from the kernel's queue to its stream.
+const ARRIVAL: Duration = Duration::from_millis(300);
+
 /// Runs the daemon until it ends; says why if that is an error.
 #[must_use]
 pub fn run(config: Config) -> ExitCode {
@@ -81,6 +87,17 @@ fn raise_file_limit() {
     }
 }
 
+/// How many clients there may be: as many as the user says, or as the limit of open files leaves.
+fn places(wanted: usize) -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let left = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(http::SPARE_CONNECTIONS + OWN_FILES);
+    if wanted > left {
+        let left = left.max(1);
+        warn!("the limit of open files ({limit}) leaves room for {left} clients instead of {wanted}; ulimit -n raises it");
+    }
+    wanted.min(left.max(1))
+}
+
 /// The daemon while it runs.
 struct Daemon {
     at_eof: AtEof,
@@ -92,6 +109,9 @@ struct Daemon {
     ending: Ending,
     connections: TaskTracker,
     slots: Arc<Slots>,
+    metrics: Arc<Metrics>,
+    /// When clients come back.
+    retry: Duration,
 }
 
 impl Daemon {
@@ -105,29 +125,30 @@ impl Daemon {
             reading: source::Stop::new().map_err(unexpected("could not make an event descriptor"))?,
             ending: Ending::default(),
             connections: TaskTracker::new(),
-            slots: Slots::new(config.max_clients),
+            slots: Slots::new(places(config.max_clients)),
+            metrics: Arc::default(),
+            retry: config.retry,
         };
-        let metrics = Arc::new(Metrics::default());
         let began = clock::now();
         let channels = Channels::new(config.history, began);
         let channel = channels.open(config.channel.clone());
         let mapper = Mapper { event_type: config.event_type.clone() };
         let store = Arc::new(Store::new(began));
-        let pipeline = Pipeline::new(config.max_line, mapper, store, channel, Arc::clone(&metrics));
+        let pipeline = Pipeline::new(config.max_line, mapper, store, channel, Arc::clone(&daemon.metrics));
 
         let tee = (config.tee == Copying::ToStdout).then(Tee::new);
-        let server = daemon.server(config, channels, metrics);
+        let server = daemon.server(config, channels);
         daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
         let stdin = Stdin::new(daemon.reading.clone());
         daemon.tasks.spawn_thread(STDIN, move || Done::Source(pipeline::run(stdin, pipeline, tee)))?;
         Ok(daemon)
     }
 
-    fn server(&self, config: Config, channels: Channels, metrics: Arc<Metrics>) -> Server {
+    fn server(&self, config: Config, channels: Channels) -> Server {
         let site = Site {
             channels,
             slots: Arc::clone(&self.slots),
-            metrics,
+            metrics: Arc::clone(&self.metrics),
             hosts: config.hosts,
             origins: config.origins,
             title: config.title,
@@ -141,7 +162,7 @@ impl Daemon {
         Server {
             site: Arc::new(site),
             connections: self.connections.clone(),
-            limit: Arc::new(Semaphore::new(config.max_clients + http::SPARE_CONNECTIONS)),
+            limit: Arc::new(Semaphore::new(self.slots.limit() + http::SPARE_CONNECTIONS)),
             write_timeout: config.write_timeout,
         }
     }
@@ -182,7 +203,7 @@ impl Daemon {
     async fn stop_when_sent(mut self, patience: Duration) -> Result<(), Fatal> {
         let deadline = Instant::now() + patience;
         tokio::select! {
-            _ = timeout_at(deadline, self.slots.empty()) => {}
+            _ = timeout_at(deadline, everybody_has_everything(&self.slots, &self.metrics, self.retry)) => {}
             () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,
         }
         self.stop(deadline.saturating_duration_since(Instant::now())).await
@@ -205,6 +226,19 @@ impl Daemon {
             () = stop_request(&mut self.signals, self.has_terminal) => {}
         }
         Ok(())
+    }
+}
+
+/// Waits until no stream is open, and none has been opened for a while: one that has just asked is not seen yet, and one whose
+/// connection was lost comes back after `retry`. A browser that comes back with the last id is told that it may rest.
+async fn everybody_has_everything(slots: &Slots, metrics: &Metrics, retry: Duration) {
+    loop {
+        slots.empty().await;
+        let before = metrics.streams.get();
+        tokio::time::sleep(if before == 0 { ARRIVAL } else { retry + ARRIVAL }).await;
+        if slots.used() == 0 && before == metrics.streams.get() {
+            return;
+        }
     }
 }
 

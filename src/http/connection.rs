@@ -103,6 +103,7 @@ async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) 
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = site.ending.soon.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = pulses.idle_for(HEAD_TIMEOUT) => connection.as_mut().graceful_shutdown(),
         () = pulses.any_still_for(still) => {
             site.metrics.stalled.add(1);
             debug!("cut a connection with a stream that its peer did not take for --write-timeout");

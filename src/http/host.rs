@@ -105,7 +105,10 @@ fn is_host_and_port(authority: &Authority) -> bool {
 
 fn is_ip(host: &str) -> bool {
     let ip6 = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    ip6.map_or_else(|| host.parse::<Ipv4Addr>().is_ok(), |ip6| ip6.parse::<Ipv6Addr>().is_ok())
+    ip6.map_or_else(
+        || host.parse::<Ipv4Addr>().is_ok(),
+        |ip6| ip6.split('%').next().is_some_and(|ip6| ip6.parse::<Ipv6Addr>().is_ok()),
+    )
 }
 
 #[cfg(test)]

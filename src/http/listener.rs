@@ -129,16 +129,17 @@ pub fn resolve(listens: &[Listen], port: u16) -> Result<Vec<SocketAddr>, ListenE
 
 /// Listens on each address.
 pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
-    addresses.iter().map(|address| listen(*address)).collect()
+    let is_shared = |address: &SocketAddr| addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
+    addresses.iter().map(|address| listen(*address, if is_shared(address) { Reach::OwnFamily } else { Reach::Default })).collect()
 }
 
 /// Listens on 127.0.0.1 and, where the machine has it, `::1`, on the same port; port 0 is one that both have free.
 pub fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
     let mut tries = PORT_TRIES;
     loop {
-        let first = listen((Ipv4Addr::LOCALHOST, port).into())?;
+        let first = listen((Ipv4Addr::LOCALHOST, port).into(), Reach::Default)?;
         let chosen = first.local_addr().map_or(port, |address| address.port());
-        match listen((Ipv6Addr::LOCALHOST, chosen).into()) {
+        match listen((Ipv6Addr::LOCALHOST, chosen).into(), Reach::Default) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if has_no_ip6(&error) => return Ok(vec![first]),
             Err(_) if port == 0 && tries > 0 => tries -= 1,
@@ -154,12 +155,24 @@ fn has_no_ip6(error: &ListenError) -> bool {
     source.raw_os_error().is_some_and(|code| missing.iter().any(|errno| *errno as i32 == code))
 }
 
-fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+/// Which connections reach an address.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// As the machine has it: `::` usually takes IPv4 as well.
+    Default,
+    /// IPv6 only: an address of IPv4 with the same port is listened on beside it.
+    OwnFamily,
+}
+
+fn listen(address: SocketAddr, reach: Reach) -> Result<TcpListener, ListenError> {
     let open = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart may listen again while connections of the last run still linger.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        if address.is_ipv6() && reach == Reach::OwnFamily {
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())

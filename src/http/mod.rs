@@ -21,8 +21,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
@@ -33,6 +35,9 @@ pub const SPARE_CONNECTIONS: usize = 64;
 
 /// How long accepting rests when the process has no descriptor left for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often that is told.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 
 /// What the server is made of.
 #[derive(Debug, Clone)]
@@ -58,13 +63,12 @@ pub async fn serve(listener: TcpListener, server: Server) {
 }
 
 async fn accept(listener: TcpListener, server: Server) {
-    let mut is_exhausted = false;
+    let mut told: Option<Instant> = None;
     loop {
         // Taken before the connection is, so that those beyond it wait in the kernel's queue.
         let Ok(permit) = Arc::clone(&server.limit).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _peer)) => {
-                is_exhausted = false;
                 server.site.metrics.connections.add(1);
                 // An event must not wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
@@ -76,8 +80,11 @@ async fn accept(listener: TcpListener, server: Server) {
             }
             Err(error) if is_about_the_connection(&error) => {}
             Err(error) => {
-                if !std::mem::replace(&mut is_exhausted, true) {
-                    warn!("could not accept a connection ({error}); trying again; raise the limit of open files (ulimit -n)?");
+                if told.is_none_or(|at| at.elapsed() > TELL_AGAIN) {
+                    told = Some(Instant::now());
+                    let reason =
+                        error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase());
+                    warn!("could not accept a connection: {reason}; trying again; is the limit of open files (ulimit -n) too low?");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }

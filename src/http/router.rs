@@ -131,6 +131,7 @@ impl Site {
     /// Answers a request of a connection whose bodies are watched by `pulses`.
     pub fn answer<B>(&self, request: &Request<B>, pulses: &Pulses) -> Response<Content> {
         self.metrics.requests.add(1);
+        pulses.note_request();
         let mut response = self.answer_plainly(request, pulses).unwrap_or_else(|refusal| refusal);
         if request.version() <= Version::HTTP_10 {
             // hyper would promise to keep a connection alive whose end is the end of the body.
@@ -273,6 +274,7 @@ impl Site {
             slot,
             pulse,
             first: Vec::new(),
+            large: None,
         };
         client.greet(&greeting, millis(self.retry));
         *head.body_mut() = Content::Stream(StreamBody::new(client, version));

@@ -28,6 +28,12 @@ impl Slots {
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| Slot(Arc::clone(self)))
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// How many are taken.
     #[must_use]
     pub fn used(&self) -> usize {

@@ -21,6 +21,9 @@ const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A connection that is polled after so long a silence is a stream that has only looked around.
 const QUIET: Duration = Duration::from_millis(500);
 
+/// Any request that is whole has its answer by then; half a one gets none.
+const ANSWERED: Duration = Duration::from_millis(250);
+
 /// What a connection speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaks {
@@ -43,8 +46,8 @@ pub struct Socket {
     moved: Instant,
     /// Bytes have come in since bytes last went out: a request waits for its answer.
     is_unanswered: bool,
-    /// The end of what the peer sends is kept back until then.
-    is_end_kept: bool,
+    /// Runs while the end of what the peer sends is kept back until then.
+    end_kept: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
@@ -58,7 +61,7 @@ impl Socket {
             stalled: None,
             moved: Instant::now(),
             is_unanswered: false,
-            is_end_kept: false,
+            end_kept: None,
         }
     }
 
@@ -95,7 +98,7 @@ impl Socket {
             self.moved = Instant::now();
             self.stalled = None;
             self.is_unanswered = false;
-            if std::mem::take(&mut self.is_end_kept) {
+            if self.end_kept.take().is_some() {
                 context.waker().wake_by_ref();
             }
             return written;
@@ -121,8 +124,8 @@ impl AsyncRead for Socket {
         let is_end = buffer.filled().len() == before;
         // hyper takes the end for the client's leaving. One that only has nothing more to say still gets its answer.
         if is_end && self.is_unanswered {
-            self.is_end_kept = true;
-            return Poll::Pending;
+            let timer = self.end_kept.get_or_insert_with(|| Box::pin(tokio::time::sleep(ANSWERED)));
+            ready!(timer.as_mut().poll(context));
         }
         self.is_unanswered |= !is_end;
         Poll::Ready(Ok(()))

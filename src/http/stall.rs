@@ -4,6 +4,7 @@
 //! window closed: the socket stays writable, and its body is simply never polled again. So each body shows a pulse, which
 //! beats whenever it is polled, at the latest with every heartbeat; and the connection watches the pulses of its bodies.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ impl Pulse {
 pub struct Pulses {
     watched: Arc<Mutex<Vec<Weak<Mutex<Instant>>>>>,
     alive: TaskTracker,
+    /// How many requests there were.
+    requests: Arc<AtomicU64>,
 }
 
 impl Pulses {
@@ -48,6 +51,23 @@ impl Pulses {
     #[must_use]
     pub fn is_any_started(&self) -> bool {
         !self.watched.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Notes a request, of whatever kind.
+    pub fn note_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Waits until there has been neither a body nor a new request for `limit`.
+    pub async fn idle_for(&self, limit: Duration) {
+        loop {
+            self.all_gone().await;
+            let before = self.requests.load(Ordering::Relaxed);
+            tokio::time::sleep(limit).await;
+            if self.alive.is_empty() && before == self.requests.load(Ordering::Relaxed) {
+                return;
+            }
+        }
     }
 
     /// Waits until all bodies are gone.

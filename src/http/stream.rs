@@ -29,6 +29,9 @@ use crate::sse;
 /// The most bytes of a frame over HTTP/2: its default frame size (RFC 9113, 6.5.2).
 const HTTP2_FRAME: usize = 16 * 1024;
 
+/// The most bytes of a large event that wait for one client.
+const PIECE: usize = 16 * 1024;
+
 /// How streams end when the daemon stops. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Ending {
@@ -64,6 +67,8 @@ pub struct Client {
     pub pulse: Pulse,
     /// Bytes that go out before everything else.
     pub first: Vec<u8>,
+    /// How much of an event larger than a chunk has gone out, while it goes out in pieces.
+    pub large: Option<usize>,
 }
 
 impl Client {
@@ -108,11 +113,17 @@ impl Client {
 
     /// Looks at what waits and makes a chunk of it.
     fn read(&mut self) -> Step {
+        if let Some(sent) = self.large {
+            return self.next_piece(sent);
+        }
         if self.ending.now.is_cancelled() {
             return Step::End;
         }
         loop {
             match self.subscriber.read(MAX_BATCH) {
+                Reading::Events(parts) if self.format == Format::EventStream && parts[0].len() > MAX_BATCH => {
+                    return self.next_piece(0);
+                }
                 Reading::Events(parts) => match self.chunk(&parts) {
                     // Control events have no lines.
                     chunk if chunk.is_empty() => {}
@@ -127,6 +138,17 @@ impl Client {
                 Reading::Finished => return Step::End,
             }
         }
+    }
+
+    /// The next piece of an event that is larger than a chunk. It is taken anew from the history each time: a client that
+    /// stands still must not hold what the history has dropped. If that happens inside the event, the stream is cut, and the
+    /// client comes back with the id before it for its gap.
+    fn next_piece(&mut self, sent: usize) -> Step {
+        let Some(piece) = self.subscriber.piece_of_last(sent, PIECE) else { return Step::Cut };
+        self.large = (piece.len() == PIECE).then_some(sent + PIECE);
+        let chunk = if self.first.is_empty() { piece } else { self.chunk(&[piece]) };
+        // An event that is a whole number of pieces ends with an empty one.
+        if chunk.is_empty() { self.read() } else { Step::Send(chunk) }
     }
 
     /// What was said before, and these parts, as one piece of memory: a part that stands alone is shared, several small ones

@@ -462,6 +462,11 @@ impl Get {
         assert!(violations.is_empty(), "{}\nin\n{}", violations[0], shortened(&self.body));
     }
 
+    /// The connection, for its options.
+    pub fn socket(&self) -> &TcpStream {
+        self.socket.get_ref()
+    }
+
     /// The connection itself, for tests that stop reading or go away.
     pub fn into_socket(self) -> TcpStream {
         self.socket.into_inner()

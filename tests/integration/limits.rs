@@ -135,17 +135,18 @@ fn a_request_is_answered_though_its_client_sends_nothing_more() {
 #[test]
 fn what_is_pipelined_behind_a_stream_does_not_keep_its_place_for_ever() {
     let bridge = Bridge::start(&["--heartbeat", "1s"]);
-    for (garbage, leave) in
-        [(vec![b'x'; 10], drop as fn(TcpStream)), (vec![0; 100_000], drop), (get("/healthz").into_bytes(), reset)]
-    {
-        let stream = bridge.get("/events");
-        let socket = stream.into_socket();
+    let ways = [(vec![b'x'; 10], drop as fn(TcpStream)), (vec![0; 100_000], drop), (get("/healthz").into_bytes(), reset)];
+    let sockets = ways.map(|(garbage, leave)| {
+        let socket = bridge.get("/events").into_socket();
         (&socket).write_all(&garbage).unwrap();
-        assert_eq!(metric(&bridge, "clients"), 1);
+        (socket, leave)
+    });
+    assert_eq!(metric(&bridge, "clients"), 3);
+    for (socket, leave) in sockets {
         leave(socket);
-        // The first heartbeat is answered with a reset, the second cannot be sent.
-        wait_for_metric(&bridge, "clients", 0);
     }
+    // The first heartbeat is answered with a reset, the second cannot be sent.
+    wait_for_metric(&bridge, "clients", 0);
 }
 
 #[test]
@@ -190,7 +191,7 @@ fn a_slow_reader_that_takes_something_now_and_then_is_not_cut() {
     let mut bridge = Bridge::start(&["--write-timeout", "2s", "--heartbeat", "1s"]);
     let mut clock = bridge.get("/events?ping=1&tail=0");
     let mut slow = bridge.get("/events?format=text").into_socket();
-    bridge.feed(&[vec![b'x'; 900_000], b"\n".to_vec()].concat().repeat(8));
+    bridge.feed(&[vec![b'x'; 900_000], b"\n".to_vec()].concat().repeat(16));
     let mut taken = 0;
     for _ in 0..scale(4, 7) {
         while clock.next_event().expect("the clock goes on").event != "ping" {}

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ChildStdin;
 
-use crate::harness::{Bridge, PATIENCE, in_background, scale};
+use crate::harness::{Bridge, End, PATIENCE, in_background, scale};
 
 const MIB: u64 = 1 << 20;
 
@@ -76,4 +76,28 @@ fn one_line_larger_than_the_history_is_served_and_goes_with_the_next() {
     assert_eq!(get.events(1)[0].data, "next");
     let all = bridge.get("/events?tail=all&follow=0").rest();
     assert_eq!((all[0].event.as_str(), all[1].data.as_str()), ("gap", "next"));
+}
+
+/// Chunks that a client does not take are its own; they must not add up to another history.
+#[test]
+fn stalled_clients_hold_no_large_lines() {
+    let mut bridge = Bridge::start(&["--history", "4MiB", "--max-line", "1MiB"]);
+    let mut line = vec![b'x'; 1 << 20];
+    *line.last_mut().unwrap() = b'\n';
+    let mut live = bridge.get("/events?tail=0");
+    live.events(1);
+    let mut stalled = Vec::new();
+    for _ in 0..scale(60, 300) {
+        let mut get = bridge.get("/events?tail=0");
+        get.events(1);
+        socket2::SockRef::from(get.socket()).set_recv_buffer_size(4096).unwrap();
+        stalled.push(get);
+        bridge.feed(&line);
+        assert_eq!(live.events(1)[0].data.len(), line.len() - 1);
+    }
+    assert!(bridge.resident() < 32 * MIB, "{} bytes resident with {} stalled clients", bridge.resident(), stalled.len());
+    // What was dropped inside an event cuts its stream, so that the client comes back and is told.
+    let mut first = stalled.swap_remove(0);
+    while first.next_piece().is_some() {}
+    assert_eq!(first.end, Some(End::Cut));
 }
