@@ -61,6 +61,13 @@ impl Origins {
     }
 }
 
+/// The option that would let a refused origin in, if one would.
+#[must_use]
+pub fn remedy(origin: &str) -> Option<String> {
+    let is_nameable = origin == "null" || origin.starts_with("http://") || origin.starts_with("https://");
+    is_nameable.then(|| format!("--cors-origin {origin}"))
+}
+
 /// For browsers that do not send `Sec-Fetch-Site`: the origin is the host that was asked. Schemes are not compared, because a
 /// proxy in front may speak another one than we do.
 fn is_same_host<B>(origin: &str, request: &Request<B>) -> bool {

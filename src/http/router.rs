@@ -21,7 +21,7 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::host::{BadHost, HostNames};
-use super::origin::{Access, Origins};
+use super::origin::{Access, Origins, remedy};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
 use super::slots::{Slot, Slots};
@@ -205,7 +205,8 @@ impl Site {
             Access::Refused(origin) => {
                 self.metrics.refused_origin.add(1);
                 if self.told.is_first(&origin) {
-                    warn!("refused a page of {origin:?}; if it should read the streams: --cors-origin {origin}");
+                    let remedy = remedy(&origin).map(|remedy| format!("; if it should read the streams: {remedy}"));
+                    warn!("refused a page of {origin:?}{}", remedy.unwrap_or_default());
                 }
                 Err(text(StatusCode::FORBIDDEN, "pages of other origins may not read this; --cors-origin ORIGIN allows it"))
             }

@@ -88,7 +88,8 @@ export class Log {
     let chars = 0;
     while (from > 0 && this.#queue.length - from < ROWS && chars <= CHARS) chars += this.#queue[--from].text.length;
     if (from === 0) return;
-    this.#gone += this.#queue.splice(0, from).filter((entry) => entry.kind === 'line').length;
+    // A gap that goes takes what it told with it.
+    for (const entry of this.#queue.splice(0, from)) this.#gone += entry.lines ?? 0;
     this.#queueChars = chars;
     this.#jumped = true;
   }
@@ -102,7 +103,7 @@ export class Log {
     }
     block.element.append(this.#row(entry));
     block.rows += 1;
-    block.lines += entry.kind === 'line';
+    block.lines += entry.lines ?? 0;
     block.chars += entry.text.length;
     this.#rows += 1;
     this.#chars += entry.text.length;

@@ -23,7 +23,7 @@ const stream = new Stream('events?tail=1000&ping=1', document.documentElement.da
   gap(told, id) {
     if (told.reason === 'restart') forget();
     told.channels?.forEach(meet);
-    log.add({ kind: 'gap', id, text: words.gap(told, channels.size > 1), note: words.range(told) });
+    log.add({ kind: 'gap', id, lines: told.lost ?? 0, text: words.gap(told, channels.size > 1), note: words.range(told) });
   },
   end(told, id) {
     meet(told.channel);
@@ -48,7 +48,7 @@ function line(id, data) {
   const overwritten = settle(channel);
   lines += 1;
   follow.count(1);
-  log.add({ kind: 'line', id, channel, text: data, overwritten });
+  log.add({ kind: 'line', id, lines: 1, channel, text: data, overwritten });
 }
 
 function meet(channel) {

@@ -1,8 +1,11 @@
 //! HTTP/2 with prior knowledge, as proxies and curl speak it.
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::frames::{DATA, END_STREAM, GOAWAY, HEADERS, Http2, INITIAL_WINDOW_SIZE, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE};
+use crate::frames::{
+    DATA, END_STREAM, GOAWAY, HEADERS, Http2, INITIAL_WINDOW_SIZE, PING, PREFACE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+};
 use crate::harness::{Bridge, Collected, Random, scale, seed};
 use crate::wire::{Wire, get, metric, wait_for_metric};
 
@@ -147,16 +150,26 @@ fn many_streams_share_a_connection_and_each_is_a_client() {
 }
 
 #[test]
-fn a_connection_that_goes_away_frees_all_its_places() {
-    let bridge = Bridge::start(&[]);
-    let mut connection = Http2::to(&bridge, &[]);
-    for stream in [1, 3, 5, 7] {
-        connection.get(stream, "/events", &[]);
-        connection.until(stream, "event: start\n");
+fn a_connection_that_goes_away_frees_all_its_places_at_once() {
+    // No heartbeat would notice in time.
+    let bridge = Bridge::start(&["--heartbeat", "1h"]);
+    for last_words in [None, Some(WINDOW_UPDATE), Some(PING)] {
+        let mut connection = Http2::to(&bridge, &[]);
+        for stream in [1, 3, 5, 7] {
+            connection.get(stream, "/events", &[]);
+            connection.until(stream, "event: start\n");
+        }
+        assert_eq!(metric(&bridge, "clients"), 4);
+        match last_words {
+            Some(WINDOW_UPDATE) => connection.open_window(0, 1000),
+            Some(kind) => connection.send(kind, 0, 0, &[0; 8]),
+            None => {}
+        }
+        let began = Instant::now();
+        drop(connection);
+        wait_for_metric(&bridge, "clients", 0);
+        assert!(began.elapsed() < Duration::from_secs(5), "{last_words:?}: after {:?}", began.elapsed());
     }
-    assert_eq!(metric(&bridge, "clients"), 4);
-    drop(connection);
-    wait_for_metric(&bridge, "clients", 0);
 }
 
 #[test]

@@ -133,6 +133,23 @@ fn a_request_is_answered_though_its_client_sends_nothing_more() {
 }
 
 #[test]
+fn who_leaves_in_the_middle_of_a_request_holds_nothing() {
+    let bridge = Bridge::start(&["--max-clients", "1", "--listen", "127.0.0.1"]);
+    for piece in ["", "P", "GET /events", "GET /events HTTP/1.1\r\nHost: local", "PRI * HTTP/2.0\r\n"] {
+        assert_eq!(Wire::to(&bridge).send(piece).half_close().rest(), "", "{piece:?}");
+        // As many as may be connected, and none of them is there any more.
+        for _ in 0..SPARE + 1 {
+            Wire::to(&bridge).send(piece);
+        }
+        assert_eq!(Wire::to(&bridge).send(get("/healthz")).answer().status(), 200, "{piece:?}");
+    }
+    // The same behind an answer.
+    let mut wire = Wire::to(&bridge);
+    wire.send(get("/healthz")).answer();
+    assert_eq!(wire.send("GET /").half_close().rest(), "");
+}
+
+#[test]
 fn what_is_pipelined_behind_a_stream_does_not_keep_its_place_for_ever() {
     let bridge = Bridge::start(&["--heartbeat", "1s"]);
     let ways = [(vec![b'x'; 10], drop as fn(TcpStream)), (vec![0; 100_000], drop), (get("/healthz").into_bytes(), reset)];
