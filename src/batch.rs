@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use crate::event::{ChannelName, Millis};
+use crate::event::{Age, ChannelName, Millis};
 use crate::sse;
 
 /// The most bytes of a batch that holds more than one event; a batch is also the most that a client is sent as one chunk.
@@ -15,21 +15,22 @@ pub const MAX_BATCH: usize = 64 * 1024;
 /// `cargo test --test integration memory`.
 pub const BATCH_OVERHEAD: usize = 256;
 
-/// Consecutive events of one channel with one arrival time, encoded.
+/// Consecutive events of one channel with one arrival time and one age, encoded.
 #[derive(Debug)]
 pub struct Batch {
     channel: ChannelName,
     time: Millis,
     numbers: RangeInclusive<u64>,
     encoded: Bytes,
+    age: Age,
 }
 
 impl Batch {
-    /// A batch of the events `numbers`, not empty, whose wire bytes are `encoded`.
+    /// A batch of the events `numbers`, not empty, whose wire bytes are `encoded`, all of one `age`.
     #[must_use]
-    pub fn new(channel: ChannelName, time: Millis, numbers: RangeInclusive<u64>, encoded: Box<[u8]>) -> Self {
+    pub fn new(channel: ChannelName, time: Millis, numbers: RangeInclusive<u64>, encoded: Box<[u8]>, age: Age) -> Self {
         debug_assert!(!numbers.is_empty(), "a batch has at least one event");
-        Self { channel, time, numbers, encoded: encoded.into() }
+        Self { channel, time, numbers, encoded: encoded.into(), age }
     }
 
     /// The channel of its events.
@@ -42,6 +43,12 @@ impl Batch {
     #[must_use]
     pub fn time(&self) -> Millis {
         self.time
+    }
+
+    /// Whether its events came, or were there.
+    #[must_use]
+    pub fn age(&self) -> Age {
+        self.age
     }
 
     /// The numbers of its events, all of them between the first and the last.
@@ -85,7 +92,7 @@ mod tests {
 
     #[test]
     fn parts_are_whole_events() {
-        let batch = Batch::new("a".parse().unwrap(), 1, 5..=7, Box::from(&b"data: 5\n\ndata: 6\n\ndata: 7\n\n"[..]));
+        let batch = Batch::new("a".parse().unwrap(), 1, 5..=7, Box::from(&b"data: 5\n\ndata: 6\n\ndata: 7\n\n"[..]), Age::New);
         assert_eq!(batch.part(0, 100), "data: 5\n\ndata: 6\n\ndata: 7\n\n");
         assert_eq!(batch.part(5, 6), "data: 6\n\n");
         assert_eq!(batch.part(6, 100), "data: 7\n\n");

@@ -38,6 +38,17 @@ pub struct Event<'a> {
     pub data: &'a [u8],
 }
 
+/// Whether a line came, or was there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Age {
+    /// It came while the daemon looked, or its place behind what came before is known.
+    #[default]
+    New,
+    /// It was already in a file when the daemon first looked, and the file's position was not known: nobody can say whether a
+    /// client of an earlier life has seen it.
+    Old,
+}
+
 /// A place in the merged order of all events: the time and number of the event at it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {

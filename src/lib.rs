@@ -1,14 +1,14 @@
 //! sse-bridge: lines in, a Server-Sent Events stream out.
 //!
 //! ```text
-//!  standard input
+//!  stdin   pipe   file
 //!      │ bytes
 //!   source ▸ framing ▸ mapping ▸ store ▸ channel ▸ http ▸ browser
 //!            lines     events    ids     batches,  cursors
 //!                                        views
 //! ```
 //!
-//! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen. The words are: a *source* gives
+//! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are followed. The words are: a *source* gives
 //! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
 //! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
 //! can no longer get, a *life* is one unbroken numbering.

@@ -28,6 +28,10 @@ pub struct Metrics {
     pub input_lines: Counter,
     /// Lines longer than `--max-line`.
     pub long_lines: Counter,
+    /// Times that bytes of a source were lost: truncations, and files that could not be found any more.
+    pub source_gaps: Counter,
+    /// Times that a source could not be read.
+    pub source_failures: Counter,
     /// Connections accepted.
     pub connections: Counter,
     /// Requests answered, of all kinds.

@@ -3,18 +3,28 @@
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
-use crate::event::Millis;
+use crate::event::{Age, Millis};
 
 /// How many runs of dropped numbers are remembered one by one; what a client missed before them is counted only as a whole.
 const MAX_RUNS: usize = 64;
 
-/// The events that a channel has dropped. A channel drops its oldest first, so they are all older than those it holds.
+/// How many of them are kept of a channel that is forgotten.
+pub(super) const GHOST_RUNS: usize = 8;
+
+/// The events that a channel has dropped. A channel drops its oldest first, so they are all older than those it holds, and old
+/// lines go before new ones.
 #[derive(Debug, Default)]
 pub struct Dropped {
     /// How many.
     count: u64,
     /// The number of the very first; 0 if none.
     first: u64,
+    /// How many of them were old lines.
+    old: u64,
+    /// The number of the last old one; 0 if none.
+    old_through: u64,
+    /// The number of the first new one; 0 if none.
+    first_new: u64,
     /// The arrival time of the last.
     time: Millis,
     /// The newest runs of consecutive numbers, oldest first. Numbers between runs are other channels'.
@@ -25,17 +35,36 @@ pub struct Dropped {
 
 impl Dropped {
     /// Records the events `numbers`, which are newer than all before.
-    pub fn add(&mut self, numbers: &RangeInclusive<u64>, time: Millis) {
-        self.count += numbers.end() - numbers.start() + 1;
+    pub fn add(&mut self, numbers: &RangeInclusive<u64>, time: Millis, age: Age) {
+        let count = numbers.end() - numbers.start() + 1;
+        self.count += count;
         self.time = time;
         if self.first == 0 {
             self.first = *numbers.start();
+        }
+        match age {
+            Age::Old => {
+                self.old += count;
+                self.old_through = *numbers.end();
+            }
+            Age::New if self.first_new == 0 => self.first_new = *numbers.start(),
+            Age::New => {}
         }
         match self.runs.back_mut() {
             Some(last) if last.end() + 1 == *numbers.start() => *last = *last.start()..=*numbers.end(),
             _ => self.runs.push_back(numbers.clone()),
         }
-        if self.runs.len() > MAX_RUNS {
+        self.keep_runs(MAX_RUNS);
+    }
+
+    /// Remembers less: the channel itself is forgotten.
+    pub fn shrink(&mut self) {
+        self.keep_runs(GHOST_RUNS);
+        self.runs.shrink_to_fit();
+    }
+
+    fn keep_runs(&mut self, most: usize) {
+        while self.runs.len() > most {
             self.forgotten = self.runs.pop_front().map_or(0, |run| *run.end());
         }
     }
@@ -44,6 +73,12 @@ impl Dropped {
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many of them were new lines.
+    #[must_use]
+    pub fn count_new(&self) -> u64 {
+        self.count - self.old
     }
 
     /// The number of the last; 0 if none.
@@ -58,10 +93,10 @@ impl Dropped {
         (self.count > 0).then_some(self.time)
     }
 
-    /// Whether any arrived at `time` or later.
+    /// Whether any new line among them arrived at `time` or later.
     #[must_use]
-    pub fn any_since(&self, time: Millis) -> bool {
-        self.time().is_some_and(|last| last >= time)
+    pub fn any_new_since(&self, time: Millis) -> bool {
+        self.first_new > 0 && self.time >= time
     }
 
     /// How many have numbers above `after` and up to `until`; `None` where that is no longer known.
@@ -73,6 +108,8 @@ impl Dropped {
     fn above(&self, number: u64) -> Option<u64> {
         match number {
             _ if number < self.first => Some(self.count),
+            // Between the old ones and the new ones.
+            _ if number >= self.old_through && number < self.first_new => Some(self.count_new()),
             _ if number < self.forgotten => None,
             _ => Some(self.runs.iter().map(|run| run.end().saturating_sub(number.max(run.start() - 1))).sum()),
         }
@@ -89,18 +126,32 @@ mod tests {
         fn counts_are_exact_or_unknown(
             // Runs of this channel's numbers, each behind a gap of other channels' numbers.
             steps in proptest::collection::vec((0..3_u64, 1..4_u64), 0..2 * MAX_RUNS),
+            old in 0..2 * MAX_RUNS,
+            shrunk_at in 0..2 * MAX_RUNS,
             after in 0..400_u64,
             until in 0..400_u64,
         ) {
             let mut dropped = Dropped::default();
             let mut numbers = Vec::new();
             let mut next = 1;
-            for (skip, length) in steps {
+            let (mut old_through, mut new) = (0, 0);
+            for (index, (skip, length)) in steps.into_iter().enumerate() {
                 let run = next + skip..=next + skip + length - 1;
                 next = run.end() + 1;
                 numbers.extend(run.clone());
-                dropped.add(&run, 0);
+                let age = if index < old { Age::Old } else { Age::New };
+                dropped.add(&run, 0, age);
+                match age {
+                    Age::Old => old_through = *run.end(),
+                    Age::New => new += length,
+                }
+                if index == shrunk_at {
+                    dropped.shrink();
+                }
             }
+            prop_assert_eq!(dropped.count_new(), new);
+            prop_assert_eq!(dropped.any_new_since(0), new > 0);
+            prop_assert_eq!(dropped.between(old_through, u64::MAX), Some(new), "who skips old lines is always told how many");
             prop_assert_eq!(dropped.count(), numbers.len() as u64);
             prop_assert_eq!(dropped.through(), numbers.last().copied().unwrap_or(0));
             let expected = numbers.iter().filter(|number| **number > after && **number <= until).count() as u64;

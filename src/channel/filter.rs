@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::expected::Expected;
 use crate::event::ChannelName;
 
 /// Chooses channels by name. Two filters that choose the same are equal, so that their clients share one view.
@@ -29,6 +30,15 @@ impl Filter {
         match self {
             Self::All => true,
             Self::Below(names) => names.iter().any(|name| channel.is_at_or_below(name)),
+        }
+    }
+
+    /// Whether channels that could come belong to the view.
+    #[must_use]
+    pub fn could_gain(&self, expected: &Expected) -> bool {
+        match self {
+            Self::All => true,
+            Self::Below(names) => names.iter().any(|name| expected.could_yield_below_or_at(name)),
         }
     }
 }

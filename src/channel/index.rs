@@ -7,23 +7,28 @@
 //!   channel that holds most goes, so a channel below its even share loses nothing.
 //! - A channel drops its oldest first. So what a client has missed of a channel is what that channel has dropped above the
 //!   client's number, and [`Dropped`] knows it.
+//! - In one channel all old lines come before all new ones: first what was there, then what comes.
+//! - A ghost, a channel that is forgotten, holds nothing. It is a member of its views like any other, for its losses.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::dropped::Dropped;
+use super::expected::Expected;
 use super::filter::Filter;
 use super::order::Order;
+use super::roster::{Floor, MAX_GHOSTS};
+use super::state::{ChannelKey, ChannelLife, ChannelState, Condition, EndReason};
 use crate::batch::Batch;
-use crate::event::{ChannelName, EventId, Millis, Position};
-
-/// A channel's place in the index.
-pub type ChannelKey = usize;
+use crate::event::{Age, ChannelName, EventId, Millis, Position};
 
 /// A view's place in the index.
 pub type ViewKey = u64;
+
+/// What holds for every key that is given to the index, and for those in its own lists.
+pub(super) const OPENED: &str = "a key is used only while its channel exists";
 
 /// Everything that is shared between sources and clients.
 #[derive(Debug)]
@@ -36,70 +41,48 @@ pub struct Index {
     history: usize,
     /// What they cost.
     held: usize,
-    pub(super) channels: Vec<ChannelState>,
-    names: BTreeMap<ChannelName, ChannelKey>,
+    /// How many events have been dropped.
+    dropped: u64,
+    pub(super) channels: BTreeMap<ChannelKey, ChannelState>,
+    pub(super) next_channel: ChannelKey,
+    /// All of them by name, ghosts as well.
+    pub(super) names: BTreeMap<ChannelName, ChannelKey>,
     /// Channels by what they hold: the last one pays.
-    fullest: BTreeSet<(usize, ChannelKey)>,
+    pub(super) fullest: BTreeSet<(usize, ChannelKey)>,
+    /// Ghosts by their last event.
+    pub(super) ghosts: BTreeSet<(u64, ChannelKey)>,
+    /// How many there may be.
+    pub(super) max_ghosts: usize,
+    /// Up to where the losses of any channel may have been forgotten.
+    pub(super) floor: Floor,
+    /// What sources could still yield.
+    pub(super) expected: Vec<Expected>,
     /// All batches: the view of everything.
     pub(super) merged: Order,
-    views: BTreeMap<ViewKey, View>,
+    pub(super) views: BTreeMap<ViewKey, View>,
     next_view: ViewKey,
+    /// The newest states of unfinished lines, encoded, by their version.
+    pub(super) progress: BTreeMap<u64, (ChannelKey, Bytes)>,
     /// Grows with every progress state, so that a client knows which it has seen.
     pub(super) progress_version: u64,
-}
-
-/// A channel as the index knows it.
-#[derive(Debug)]
-pub struct ChannelState {
-    /// Its name.
-    pub name: ChannelName,
-    /// Whether more may come.
-    pub life: ChannelLife,
-    /// How many events it has published.
-    pub published: u64,
-    /// The number of the last of them; 0 if none.
-    pub last: u64,
-    /// What it holds, oldest first.
-    pub batches: VecDeque<Arc<Batch>>,
-    /// What that costs, in bytes.
-    pub held: usize,
-    /// What it no longer holds.
-    pub dropped: Dropped,
-    /// The newest state of its unfinished line, encoded, with its version.
-    pub progress: Option<(u64, Bytes)>,
-    /// The views that contain it.
-    views: Vec<ViewKey>,
-}
-
-/// Whether a channel's source may still give lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChannelLife {
-    /// It may.
-    Open,
-    /// It has ended for good; the last event is `end`.
-    Ended(EndReason),
-}
-
-/// Why a source ended for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EndReason {
-    /// Everything that was written has been read.
-    Eof,
-    /// It could not be read any more.
-    Error,
 }
 
 /// What a client subscribed to.
 #[derive(Debug)]
 pub struct View {
-    filter: Filter,
-    /// The channels that the filter chooses.
-    pub(super) members: Vec<ChannelKey>,
+    pub(super) filter: Filter,
+    /// The channels that the filter chooses, ghosts as well.
+    pub(super) members: BTreeSet<ChannelKey>,
+    /// How many of them may still speak.
+    pub(super) open: usize,
+    /// Whether some may still come.
+    pub(super) is_expecting: bool,
     /// Their batches; none for the view of everything, which is `merged`.
     order: Option<Order>,
-    /// No channel of the view has dropped an event above this number.
-    pub(super) dropped_through: u64,
+    /// Those of its channels that have dropped something, by the last event that they have dropped.
+    pub(super) lossy: BTreeSet<(u64, ChannelKey)>,
+    /// Up to where the losses of its channels may have been forgotten.
+    pub(super) floor: Floor,
     /// How many clients share it.
     clients: usize,
 }
@@ -114,51 +97,35 @@ impl Index {
             newest: began,
             history,
             held: 0,
-            channels: Vec::new(),
+            dropped: 0,
+            channels: BTreeMap::new(),
+            next_channel: 0,
             names: BTreeMap::new(),
             fullest: BTreeSet::new(),
+            ghosts: BTreeSet::new(),
+            max_ghosts: MAX_GHOSTS,
+            floor: Floor { through: began, burials: 0 },
+            expected: Vec::new(),
             merged: Order::default(),
             views: BTreeMap::new(),
             next_view: 0,
+            progress: BTreeMap::new(),
             progress_version: 0,
         }
     }
 
-    /// The channel of this name, made if it is new.
-    pub fn open(&mut self, name: &ChannelName) -> ChannelKey {
-        if let Some(&key) = self.names.get(name) {
-            return key;
-        }
-        let key = self.channels.len();
-        let mut views = Vec::new();
-        for (&view_key, view) in self.views.iter_mut().filter(|(_, view)| view.filter.contains(name)) {
-            view.members.push(key);
-            views.push(view_key);
-        }
-        self.names.insert(name.clone(), key);
-        self.fullest.insert((0, key));
-        self.channels.push(ChannelState {
-            name: name.clone(),
-            life: ChannelLife::Open,
-            published: 0,
-            last: 0,
-            batches: VecDeque::new(),
-            held: 0,
-            dropped: Dropped::default(),
-            progress: None,
-            views,
-        });
-        key
-    }
-
-    /// Publishes the next batch of a channel. Its line has ended, so its progress state goes.
+    /// Publishes the next batch of a channel that is there. Its line has ended, so its progress state goes.
     pub fn publish(&mut self, key: ChannelKey, batch: Batch) {
         let batch = Arc::new(batch);
-        let channel = &mut self.channels[key];
         self.newest = Position { number: *batch.numbers().end(), time: batch.time() };
+        self.clear_progress(key);
+        let channel = self.channels.get_mut(&key).expect(OPENED);
+        if batch.age() == Age::Old {
+            debug_assert_eq!(channel.old_through, channel.last, "an old line behind a new one");
+            channel.old_through = self.newest.number;
+        }
         channel.published += batch.count();
         channel.last = self.newest.number;
-        channel.progress = None;
         channel.batches.push_back(Arc::clone(&batch));
         for view in &channel.views {
             if let Some(order) = self.views.get_mut(view).and_then(|view| view.order.as_mut()) {
@@ -173,19 +140,33 @@ impl Index {
 
     /// The channel's source has ended for good.
     pub fn end(&mut self, key: ChannelKey, reason: EndReason) {
-        self.channels[key].life = ChannelLife::Ended(reason);
-        self.channels[key].progress = None;
+        self.clear_progress(key);
+        self.change(key, |channel| channel.life = ChannelLife::Ended(reason));
+    }
+
+    /// Whether the channel's source can be read now.
+    pub fn set_condition(&mut self, key: ChannelKey, condition: Condition) {
+        self.change(key, |channel| channel.condition = condition);
     }
 
     /// The channel's unfinished line looks like this now.
     pub fn set_progress(&mut self, key: ChannelKey, encoded: Bytes) {
+        self.clear_progress(key);
         self.progress_version += 1;
-        self.channels[key].progress = Some((self.progress_version, encoded));
+        self.progress.insert(self.progress_version, (key, encoded));
+        let version = self.progress_version;
+        self.change(key, |channel| channel.progress = Some(version));
+    }
+
+    pub(super) fn clear_progress(&mut self, key: ChannelKey) {
+        if let Some(version) = self.channels.get_mut(&key).and_then(|channel| channel.progress.take()) {
+            self.progress.remove(&version);
+        }
     }
 
     /// Changes what a channel holds, here and in the ranking.
     fn weigh(&mut self, key: ChannelKey, change: impl Fn(usize) -> usize) {
-        let channel = &mut self.channels[key];
+        let channel = self.channels.get_mut(&key).expect(OPENED);
         self.fullest.remove(&(channel.held, key));
         self.held -= channel.held;
         channel.held = change(channel.held);
@@ -196,21 +177,27 @@ impl Index {
     /// Drops the oldest batch of the channel that holds most; not the newest batch of all, whatever it costs.
     fn drop_oldest(&mut self) -> bool {
         let Some(&(_, key)) = self.fullest.last() else { return false };
-        let channel = &mut self.channels[key];
-        if channel.batches.front().is_none_or(|oldest| *oldest.numbers().end() == self.newest.number) {
-            return false;
-        }
+        let oldest = self.channel(key).batches.front();
+        oldest.is_some_and(|oldest| *oldest.numbers().end() != self.newest.number) && self.drop_front(key)
+    }
+
+    /// Drops the oldest batch of a channel; false if it holds none.
+    pub(super) fn drop_front(&mut self, key: ChannelKey) -> bool {
+        let channel = self.channels.get_mut(&key).expect(OPENED);
         let Some(batch) = channel.batches.pop_front() else { return false };
-        channel.dropped.add(batch.numbers(), batch.time());
+        let before = channel.dropped.through();
+        channel.dropped.add(batch.numbers(), batch.time(), batch.age());
         let (first, last) = (*batch.numbers().start(), *batch.numbers().end());
         for view in &channel.views {
             let view = self.views.get_mut(view).expect("a channel lists only views that exist");
-            view.dropped_through = view.dropped_through.max(last);
+            view.lossy.remove(&(before, key));
+            view.lossy.insert((last, key));
             if let Some(order) = &mut view.order {
                 order.remove(first);
             }
         }
         self.merged.remove(first);
+        self.dropped += batch.count();
         self.weigh(key, |held| held - batch.cost());
         true
     }
@@ -223,18 +210,21 @@ impl Index {
         }
         let key = self.next_view;
         self.next_view += 1;
-        let chosen = self.channels.iter_mut().enumerate().filter(|(_, channel)| filter.contains(&channel.name));
-        let (mut members, mut order, mut dropped_through) = (Vec::new(), Order::default(), 0);
-        for (channel_key, channel) in chosen {
-            members.push(channel_key);
+        let mut view = View {
+            filter: filter.clone(),
+            members: BTreeSet::new(),
+            open: 0,
+            is_expecting: self.could_gain(filter),
+            order: (*filter != Filter::All).then(Order::default),
+            lossy: BTreeSet::new(),
+            floor: self.floor,
+            clients: 1,
+        };
+        for (&member, channel) in self.channels.iter_mut().filter(|(_, channel)| filter.contains(&channel.name)) {
             channel.views.push(key);
-            dropped_through = dropped_through.max(channel.dropped.through());
-            if *filter != Filter::All {
-                channel.batches.iter().for_each(|batch| order.insert(Arc::clone(batch)));
-            }
+            view.add(member, channel);
         }
-        let order = (*filter != Filter::All).then_some(order);
-        self.views.insert(key, View { filter: filter.clone(), members, order, dropped_through, clients: 1 });
+        self.views.insert(key, view);
         key
     }
 
@@ -247,16 +237,21 @@ impl Index {
         }
         let members = std::mem::take(&mut view.members);
         for member in members {
-            self.channels[member].views.retain(|view| *view != key);
+            let channel = self.channels.get_mut(&member).expect("a view lists only channels that exist");
+            channel.views.retain(|view| *view != key);
         }
         self.views.remove(&key);
         true
     }
 
+    pub(super) fn channel(&self, key: ChannelKey) -> &ChannelState {
+        self.channels.get(&key).expect(OPENED)
+    }
+
     /// The views that contain a channel.
     #[must_use]
     pub fn views_of(&self, key: ChannelKey) -> &[ViewKey] {
-        &self.channels[key].views
+        &self.channel(key).views
     }
 
     /// The view that a client has joined.
@@ -264,7 +259,7 @@ impl Index {
         self.views.get(&key).expect("a view exists as long as a client has joined it")
     }
 
-    fn view_mut(&mut self, key: ViewKey) -> &mut View {
+    pub(super) fn view_mut(&mut self, key: ViewKey) -> &mut View {
         self.views.get_mut(&key).expect("a view exists as long as a client has joined it")
     }
 
@@ -273,26 +268,26 @@ impl Index {
         view.order.as_ref().unwrap_or(&self.merged)
     }
 
-    /// The channels of a view.
-    pub(super) fn members(&self, view: &View) -> impl Iterator<Item = (ChannelKey, &ChannelState)> {
-        view.members.iter().map(|&key| (key, &self.channels[key]))
+    /// The names of the channels of a view that are there.
+    pub(super) fn living(&self, view: &View) -> Vec<ChannelName> {
+        let members = view.members.iter().map(|key| self.channel(*key));
+        members.filter(|channel| channel.is_living()).map(|channel| channel.name.clone()).collect()
     }
 
-    /// Whether all sources of a view have ended for good.
-    pub(super) fn is_finished(&self, view: &View) -> bool {
-        !view.members.is_empty() && self.members(view).all(|(_, channel)| channel.life != ChannelLife::Open)
+    /// The last event that any channel of a view has published, as far as it is known; 0 if none.
+    pub(super) fn last_of(&self, view: &View) -> u64 {
+        view.members.iter().map(|key| self.channel(*key).last).fold(view.floor.through.number, u64::max)
     }
 
-    /// Whether a channel of this name, or one below it, exists.
-    #[must_use]
-    pub fn knows(&self, name: &ChannelName) -> bool {
-        self.channels.iter().any(|channel| channel.name.is_at_or_below(name))
+    /// Whether all sources of a view have ended for good, and no other can come.
+    pub(super) fn is_finished(view: &View) -> bool {
+        view.open == 0 && !view.is_expecting
     }
 
     /// How many clients see a channel.
     #[must_use]
     pub fn clients_of(&self, key: ChannelKey) -> usize {
-        self.channels[key].views.iter().map(|view| self.view(*view).clients).sum()
+        self.channel(key).views.iter().map(|view| self.view(*view).clients).sum()
     }
 
     /// Whether an id names an event or a position of this life. Time and number verify each other: a retained number with
@@ -311,7 +306,9 @@ impl Index {
             return batch.time() == time && id.channel.as_ref().is_none_or(|channel| channel == batch.channel());
         }
         let after = self.merged.above(number).next();
-        let is_known = id.channel.as_ref().is_none_or(|channel| self.names.contains_key(channel));
+        // At or below the floor, it may be the name of a channel that is gone for good.
+        let may_be_gone = number <= self.floor.through.number;
+        let is_known = id.channel.as_ref().is_none_or(|channel| may_be_gone || self.names.contains_key(channel));
         is_known && before.is_none_or(|batch| batch.time() <= time) && time <= after.map_or(self.newest.time, |batch| batch.time())
     }
 
@@ -319,14 +316,15 @@ impl Index {
     /// verifies as well as its own.
     pub(super) fn position(&self, number: u64) -> Position {
         let held = self.merged.at_or_below(number).map(|batch| batch.time());
-        let dropped = self.channels.iter().map(|channel| &channel.dropped).filter(|dropped| dropped.through() <= number);
-        let time = dropped.filter_map(Dropped::time).chain(held).fold(self.began.time, Millis::max);
+        let dropped = self.channels.values().map(|channel| &channel.dropped).filter(|dropped| dropped.through() <= number);
+        let gone = Some(self.floor.through).filter(|floor| floor.number <= number).map(|floor| floor.time);
+        let time = dropped.filter_map(Dropped::time).chain(held).chain(gone).fold(self.began.time, Millis::max);
         Position { number, time }
     }
 
-    /// All channels, in the order in which they were opened.
+    /// All channels that are there, in the order in which they were opened.
     pub fn channels(&self) -> impl Iterator<Item = (ChannelKey, &ChannelState)> {
-        self.channels.iter().enumerate()
+        self.channels.iter().map(|(key, channel)| (*key, channel)).filter(|(_, channel)| channel.is_living())
     }
 
     /// What all batches cost, in bytes.
@@ -335,9 +333,29 @@ impl Index {
         self.held
     }
 
+    /// How many events have been dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// The newest event of all; the beginning of the life before the first.
     #[must_use]
     pub fn newest(&self) -> Position {
         self.newest
+    }
+}
+
+impl View {
+    /// Takes in a channel that is there or a ghost, with all it holds.
+    fn add(&mut self, key: ChannelKey, channel: &ChannelState) {
+        self.members.insert(key);
+        self.open += usize::from(channel.may_speak());
+        if channel.dropped.count() > 0 {
+            self.lossy.insert((channel.dropped.through(), key));
+        }
+        if let Some(order) = &mut self.order {
+            channel.batches.iter().for_each(|batch| order.insert(Arc::clone(batch)));
+        }
     }
 }

@@ -8,11 +8,15 @@
 //! look-ups and counting only: bytes are shared, not copied, and encoded elsewhere.
 
 mod dropped;
+mod expected;
 mod filter;
 mod index;
 mod opening;
 mod order;
 mod reading;
+mod roster;
+mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 
@@ -24,15 +28,18 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::batch::Batch;
-use crate::event::{ChannelName, EventId, Millis, Position};
+use crate::event::{ChannelName, EventId, Millis};
 use crate::sse;
 
+pub use expected::{Expected, Glob, Segment};
 pub use filter::Filter;
-pub use index::{ChannelLife, EndReason, Index};
+pub use index::Index;
 pub use opening::{Ask, Follow, Greeting, Opening, Start, Tail};
 pub use reading::{Cursor, Gap, Reading, Reason};
+pub use state::{ChannelLife, Condition, EndReason};
+pub use status::{ChannelStatus, State, Status};
 
-use index::{ChannelKey, ViewKey};
+use index::ViewKey;
 
 /// All channels of the daemon. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -58,14 +65,20 @@ impl Channels {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The channel of this name, made if it is new.
+    /// The channel of this name, made if it is new, brought back if it was forgotten.
     #[must_use]
     pub fn open(&self, name: ChannelName) -> Channel {
-        let key = self.lock().index.open(&name);
-        Channel { channels: self.clone(), key, name }
+        self.lock().index.open(&name);
+        Channel { channels: self.clone(), name }
     }
 
-    /// Whether a channel of this name, or one below it, exists.
+    /// A source may yield channels of these names, now or later: whoever asks for one waits, and no view that could contain one
+    /// is ever finished. Also a single file expects its name, so that it is waited for when it was forgotten.
+    pub fn expect(&self, expected: Expected) {
+        self.lock().index.expect(expected);
+    }
+
+    /// Whether a channel of this name, or one below it, is there or could come.
     #[must_use]
     pub fn knows(&self, name: &ChannelName) -> bool {
         self.lock().index.knows(name)
@@ -92,31 +105,8 @@ impl Channels {
     /// What there is, for people and monitors.
     #[must_use]
     pub fn status(&self) -> Status {
-        let shared = self.lock();
-        let channels = shared.index.channels().map(|(key, channel)| ChannelStatus {
-            name: channel.name.clone(),
-            state: match channel.life {
-                ChannelLife::Open => "open",
-                ChannelLife::Ended(_) => "ended",
-            },
-            reason: match channel.life {
-                ChannelLife::Open => None,
-                ChannelLife::Ended(reason) => Some(reason),
-            },
-            events: channel.published,
-            dropped: channel.dropped.count(),
-            retained: channel.published - channel.dropped.count(),
-            retained_bytes: channel.held,
-            oldest: channel.batches.front().map(|batch| id_of(batch, *batch.numbers().start())),
-            newest: channel.batches.back().map(|batch| id_of(batch, *batch.numbers().end())),
-            clients: shared.index.clients_of(key),
-        });
-        Status { newest: shared.index.newest(), history_bytes: shared.index.held(), channels: channels.collect() }
+        Status::of(&self.lock().index)
     }
-}
-
-fn id_of(batch: &Batch, number: u64) -> EventId {
-    EventId { position: Position { number, time: batch.time() }, channel: Some(batch.channel().clone()) }
 }
 
 impl Shared {
@@ -126,18 +116,17 @@ impl Shared {
         }
     }
 
-    fn ring(&self, channel: ChannelKey) {
-        for bell in self.index.views_of(channel).iter().filter_map(|view| self.bells.get(view)) {
+    fn ring(&self, views: &[ViewKey]) {
+        for bell in views.iter().filter_map(|view| self.bells.get(view)) {
             bell.send_replace(());
         }
     }
 }
 
-/// A source's end of a channel.
+/// A source's end of a channel. It knows the channel by its name, so that it stays good when the channel is forgotten.
 #[derive(Debug, Clone)]
 pub struct Channel {
     channels: Channels,
-    key: ChannelKey,
     name: ChannelName,
 }
 
@@ -155,29 +144,57 @@ impl Channel {
         &self.name
     }
 
-    /// Publishes batches in one step. The caller holds the store's turn, so the numbers come in order.
+    /// The id of its newest event that is still held.
+    #[must_use]
+    pub fn newest(&self) -> Option<EventId> {
+        let index = &self.channels.lock().index;
+        index.find(&self.name).and_then(|key| status::newest_of(index.channel(key)))
+    }
+
+    /// Publishes batches in one step. The caller holds the store's turn, so the numbers come in order; its old lines
+    /// come before all new ones. A channel that was forgotten comes back.
     pub fn publish(&self, batches: Vec<Batch>, life: ChannelLife) {
         if batches.is_empty() && life == ChannelLife::Open {
             return;
         }
         let mut shared = self.channels.lock();
+        let key = shared.index.open(&self.name);
         for batch in batches {
-            shared.index.publish(self.key, batch);
+            shared.index.publish(key, batch);
         }
         if let ChannelLife::Ended(reason) = life {
-            shared.index.end(self.key, reason);
+            shared.index.end(key, reason);
         }
-        shared.ring(self.key);
+        shared.ring(shared.index.views_of(key));
     }
 
-    /// Shows the newest state of the unfinished line.
+    /// Shows the newest state of the unfinished line; nothing if the channel was forgotten.
     pub fn show_progress(&self, state: &[u8]) {
         let mut encoded = Vec::new();
         let text = String::from_utf8_lossy(state);
         sse::control(&mut encoded, None, "progress", &Progress { channel: &self.name, text: &text });
         let mut shared = self.channels.lock();
-        shared.index.set_progress(self.key, encoded.into());
-        shared.ring(self.key);
+        let Some(key) = shared.index.find(&self.name) else { return };
+        shared.index.set_progress(key, encoded.into());
+        shared.ring(shared.index.views_of(key));
+    }
+
+    /// Shows whether the source can be read now; nothing if the channel was forgotten.
+    pub fn set_condition(&self, condition: Condition) {
+        let mut shared = self.channels.lock();
+        if let Some(key) = shared.index.find(&self.name) {
+            shared.index.set_condition(key, condition);
+        }
+    }
+
+    /// Forgets the channel with all it holds: it is shown nowhere, and a view no longer waits for it. What it has lost is still
+    /// told to whoever missed it. Opening its name again, or publishing, brings it back; its numbers go on.
+    pub fn retire(&self) {
+        let mut shared = self.channels.lock();
+        let Some(key) = shared.index.find(&self.name) else { return };
+        let views = shared.index.views_of(key).to_vec();
+        shared.index.retire(key);
+        shared.ring(&views);
     }
 }
 
@@ -219,40 +236,4 @@ impl Drop for Subscriber {
     fn drop(&mut self) {
         self.channels.lock().leave(self.view);
     }
-}
-
-/// What there is.
-#[derive(Debug, Serialize)]
-pub struct Status {
-    /// The newest event of all.
-    pub newest: Position,
-    /// What all retained batches cost, in bytes.
-    pub history_bytes: usize,
-    /// Each channel.
-    pub channels: Vec<ChannelStatus>,
-}
-
-/// One channel for people and monitors.
-#[derive(Debug, Serialize)]
-pub struct ChannelStatus {
-    /// Its name.
-    pub name: ChannelName,
-    /// `open` or `ended`.
-    pub state: &'static str,
-    /// Why it is in that state, where there is something to say.
-    pub reason: Option<EndReason>,
-    /// Events published since the daemon started.
-    pub events: u64,
-    /// Events no longer held.
-    pub dropped: u64,
-    /// Events still held.
-    pub retained: u64,
-    /// What they cost of the history, in bytes.
-    pub retained_bytes: usize,
-    /// The oldest event still held.
-    pub oldest: Option<EventId>,
-    /// The newest event.
-    pub newest: Option<EventId>,
-    /// Streams open on views that contain the channel.
-    pub clients: usize,
 }

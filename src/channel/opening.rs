@@ -8,12 +8,17 @@
 //! | of this life, but some channel has dropped events above N | one gap, then all retained events above N |
 //! | of another life | a gap with reason `restart`, then the events later than its time (all, if its time lies ahead) |
 //! | none, or not an id of ours | `tail` or `since`; `start` if there is nothing to send yet |
+//!
+//! Lines that were already there when the daemon first looked are sent for `tail` and `before`, and to a client with an id of
+//! this life. They are not what came since a time, and a client from another life may have seen them there.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::dropped::Dropped;
 use super::index::{Index, View, ViewKey};
+use super::order::Ages;
 use super::reading::{Cursor, Gap, Reason};
 use crate::event::{ChannelName, EventId, Millis, Position};
 
@@ -88,7 +93,8 @@ impl Index {
     #[must_use]
     pub fn begin(&self, view_key: ViewKey, ask: &Ask, now: Millis) -> Opening {
         let view = self.view(view_key);
-        let mut cursor = Cursor { number: 0, until: self.last_wanted(ask), told: BTreeMap::new(), progress: 0 };
+        let until = self.last_wanted(ask);
+        let mut cursor = Cursor { number: 0, until, ages: Ages::All, told: BTreeMap::new(), burials: 0, progress: 0 };
         if ask.before.is_none()
             && let Some(id) = &ask.last_event_id
         {
@@ -116,16 +122,15 @@ impl Index {
     fn resume(&self, view_key: ViewKey, mut cursor: Cursor, id: &EventId, now: Millis) -> Opening {
         let view = self.view(view_key);
         if !self.is_of_this_life(id) {
+            cursor.ages = Ages::New;
             let is_ahead = id.position.time > now;
             cursor.number = if is_ahead { 0 } else { self.merged.last_until(id.position.time, self.newest.number) };
             let to = self.resume_behind_gap(view, &mut cursor);
-            let channels = self.members(view).map(|(_, channel)| channel.name.clone()).collect();
-            let gap = Gap { channels, reason: Reason::Restart, from: Some(id.clone()), to, lost: None };
+            let gap = Gap { channels: self.living(view), reason: Reason::Restart, from: Some(id.clone()), to, lost: None };
             return Opening::Stream(cursor, Greeting::Gap(gap));
         }
         cursor.number = id.position.number;
-        let last = self.members(view).map(|(_, channel)| channel.last).max().unwrap_or(0);
-        if self.is_finished(view) && cursor.number >= last {
+        if Self::is_finished(view) && cursor.number >= self.last_of(view) {
             return Opening::Over;
         }
         let gap = self.gap(view_key, &mut cursor, Reason::Dropped, |_| Some(id.clone()));
@@ -136,13 +141,16 @@ impl Index {
     fn place_by_query(&self, view_key: ViewKey, cursor: &mut Cursor, ask: &Ask) -> Option<Gap> {
         let view = self.view(view_key);
         let since = ask.since.map_or(0, |time| self.merged.last_until(time.saturating_sub(1), self.newest.number));
+        if ask.since.is_some() {
+            cursor.ages = Ages::New;
+        }
         let newest = match ask.tail {
-            Some(Tail::Newest(count)) => self.order(view).before_newest(count, self.newest.number.min(cursor.until)),
+            Some(Tail::Newest(count)) => self.order(view).before_newest(count, self.newest.number.min(cursor.until), cursor.ages),
             Some(Tail::All) | None => 0,
         };
         if let Some(Tail::Newest(_)) = ask.tail {
             cursor.number = since.max(newest);
-            self.tell_everything(view, cursor);
+            Self::tell_everything(view, cursor);
             return None;
         }
         match ask.since {
@@ -154,30 +162,27 @@ impl Index {
         }
     }
 
-    /// The gap of a client that asks for everything since a time.
+    /// The gap of a client that asks for everything new since a time.
     fn gap_since(&self, view: &View, cursor: &mut Cursor, time: Millis) -> Option<Gap> {
-        let is_missing = |channel: &super::index::ChannelState| channel.dropped.any_since(time);
-        let losers: Vec<_> = self.members(view).map(|(_, channel)| channel).filter(|channel| is_missing(channel)).collect();
-        if losers.is_empty() {
-            self.tell_everything(view, cursor);
+        let lossy = view.lossy.iter().map(|(_, key)| self.channel(*key));
+        let losers: Vec<_> = lossy.filter(|channel| channel.dropped.any_new_since(time)).collect();
+        let is_below_floor = view.floor.burials > 0 && view.floor.through.time >= time;
+        if losers.is_empty() && !is_below_floor {
+            Self::tell_everything(view, cursor);
             return None;
         }
         // The times of dropped events are no longer known one by one: only "all of them" can be counted.
-        let lost = (time <= self.began.time).then(|| losers.iter().map(|channel| channel.dropped.count()).sum());
-        let channels = losers.iter().map(|channel| channel.name.clone()).collect();
+        let is_countable = time <= self.began.time && !is_below_floor;
+        let lost = is_countable.then(|| losers.iter().map(|channel| &channel.dropped).map(Dropped::count_new).sum());
+        let channels = if is_below_floor { self.living(view) } else { losers.iter().map(|channel| channel.name.clone()).collect() };
         let to = self.resume_behind_gap(view, cursor);
         Some(Gap { channels, reason: Reason::Dropped, from: None, to, lost })
-    }
-
-    /// The client did not ask for what is dropped so far.
-    fn tell_everything(&self, view: &View, cursor: &mut Cursor) {
-        cursor.told = self.members(view).map(|(key, channel)| (key, channel.dropped.through())).collect();
     }
 
     fn start(&self, view: &View, cursor: &mut Cursor) -> Start {
         cursor.number = self.newest.number.min(cursor.until).max(cursor.number);
         Start {
-            channels: self.members(view).map(|(_, channel)| channel.name.clone()).collect(),
+            channels: self.living(view),
             newest: self.order(view).newest().map(|batch| self.id_at(*batch.numbers().end())),
             position: self.position(cursor.number),
         }

@@ -4,7 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::event::Millis;
+use crate::event::{Age, Millis};
+
+/// Which lines a client is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ages {
+    /// All.
+    All,
+    /// Only new ones: it asked for what came since a time, or comes from another life and may have seen the old ones there.
+    New,
+}
+
+impl Ages {
+    /// Whether lines of this age are among them.
+    #[must_use]
+    pub fn contain(self, age: Age) -> bool {
+        self == Self::All || age == Age::New
+    }
+}
 
 /// Retained batches by the number of their first event. Numbers may be missing: dropped ones, and other channels'.
 #[derive(Debug, Default)]
@@ -29,10 +46,10 @@ impl Order {
         reaching_over.into_iter().chain(self.batches.range(number.saturating_add(1)..).map(|(_, batch)| batch))
     }
 
-    /// The first event above `number`.
+    /// The first event above `number` that is of these ages.
     #[must_use]
-    pub fn first_above(&self, number: u64) -> Option<u64> {
-        self.above(number).next().map(|batch| (*batch.numbers().start()).max(number + 1))
+    pub fn first_above(&self, number: u64, ages: Ages) -> Option<u64> {
+        self.above(number).find(|batch| ages.contain(batch.age())).map(|batch| (*batch.numbers().start()).max(number + 1))
     }
 
     /// The newest retained event.
@@ -47,14 +64,15 @@ impl Order {
         self.batches.range(..=number).next_back().map(|(_, batch)| batch)
     }
 
-    /// The number above which lie the newest `count` events among those up to `until`.
+    /// The number above which lie the newest `count` events of these ages among those up to `until`.
     #[must_use]
-    pub fn before_newest(&self, count: u64, until: u64) -> u64 {
+    pub fn before_newest(&self, count: u64, until: u64, ages: Ages) -> u64 {
         let mut missing = count;
         if missing == 0 {
             return until;
         }
-        for batch in self.batches.range(..=until).rev().map(|(_, batch)| batch) {
+        let newest_first = self.batches.range(..=until).rev().map(|(_, batch)| batch);
+        for batch in newest_first.filter(|batch| ages.contain(batch.age())) {
             let last = until.min(*batch.numbers().end());
             let held = last - batch.numbers().start() + 1;
             if held >= missing {
@@ -84,10 +102,10 @@ mod tests {
     use proptest::prelude::*;
     use std::ops::RangeInclusive;
 
-    fn order(batches: &[(RangeInclusive<u64>, Millis)]) -> Order {
+    fn order(batches: &[(RangeInclusive<u64>, Millis, Age)]) -> Order {
         let mut order = Order::default();
-        for (numbers, time) in batches {
-            order.insert(Arc::new(Batch::new("a".parse().unwrap(), *time, numbers.clone(), Box::default())));
+        for (numbers, time, age) in batches {
+            order.insert(Arc::new(Batch::new("a".parse().unwrap(), *time, numbers.clone(), Box::default(), *age)));
         }
         order
     }
@@ -95,31 +113,35 @@ mod tests {
     proptest! {
         #[test]
         fn questions_are_answered_as_by_a_list(
-            steps in proptest::collection::vec((0..3_u64, 1..5_u64, 0..3_u64), 0..12),
+            steps in proptest::collection::vec((0..3_u64, 1..5_u64, 0..3_u64, any::<bool>()), 0..12),
             number in 0..60_u64,
             count in 0..20_u64,
             time in 0..30_u64,
+            only_new: bool,
         ) {
             let (mut next, mut now, mut batches) = (1, 0, Vec::new());
-            for (skip, length, later) in steps {
+            for (skip, length, later, is_old) in steps {
                 now += later;
-                batches.push((next + skip..=next + skip + length - 1, now));
+                batches.push((next + skip..=next + skip + length - 1, now, if is_old { Age::Old } else { Age::New }));
                 next += skip + length;
             }
             let order = order(&batches);
-            let events: Vec<(u64, Millis)> = batches.iter().flat_map(|(numbers, time)| numbers.clone().map(|n| (n, *time))).collect();
+            let events: Vec<(u64, Millis, Age)> =
+                batches.iter().flat_map(|(numbers, time, age)| numbers.clone().map(|n| (n, *time, *age))).collect();
+            let ages = if only_new { Ages::New } else { Ages::All };
+            let wanted: Vec<u64> = events.iter().filter(|(.., age)| ages.contain(*age)).map(|(n, ..)| *n).collect();
 
-            let above = events.iter().map(|(n, _)| *n).find(|n| *n > number);
-            prop_assert_eq!(order.first_above(number), above);
+            let above = wanted.iter().copied().find(|n| *n > number);
+            prop_assert_eq!(order.first_above(number, ages), above);
 
-            let mut below: Vec<u64> = events.iter().map(|(n, _)| *n).filter(|n| *n <= number).collect();
-            let start = order.before_newest(count, number);
+            let mut below: Vec<u64> = wanted.into_iter().filter(|n| *n <= number).collect();
+            let expected = below.len().min(usize::try_from(count).unwrap());
+            let start = order.before_newest(count, number, ages);
             below.retain(|n| *n > start);
-            let expected = events.iter().filter(|(n, _)| *n <= number).count().min(usize::try_from(count).unwrap());
             prop_assert_eq!(below.len(), expected, "start {}", start);
 
             let last = order.last_until(time, next - 1);
-            prop_assert!(events.iter().all(|(n, t)| (*n <= last) == (*t <= time)), "last {}", last);
+            prop_assert!(events.iter().all(|(n, t, _)| (*n <= last) == (*t <= time)), "last {}", last);
         }
     }
 }

@@ -2,14 +2,17 @@
 //!
 //! A cursor is a number: everything at or below it is done with. Beside it stands, while it matters, what the client has
 //! already been told: a channel may have dropped events whose numbers lie *between* retained events of other channels, and a
-//! client that was told of them once, in one gap, is not told again on its way past them.
+//! client that was told of them once, in one gap, is not told again on its way past them. And a client that is owed no old
+//! lines skips them, held or dropped, without a word.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::index::{ChannelKey, Index, ViewKey};
+use super::index::{Index, View, ViewKey};
+use super::order::Ages;
+use super::state::ChannelKey;
 use crate::event::{ChannelName, EventId, Position};
 
 /// Where a client is in its view.
@@ -19,8 +22,12 @@ pub struct Cursor {
     pub(super) number: u64,
     /// The last number that the client wants; `u64::MAX` for a stream that goes on.
     pub(super) until: u64,
+    /// Which lines it wants.
+    pub(super) ages: Ages,
     /// For channels of which the client was told a loss: the number through which it was told.
     pub(super) told: BTreeMap<ChannelKey, u64>,
+    /// Of how many channels that are gone for good the client was told; see [`super::roster::Floor`].
+    pub(super) burials: u64,
     /// The newest progress state that it has seen.
     pub(super) progress: u64,
 }
@@ -40,7 +47,8 @@ pub enum Reading {
     Finished,
 }
 
-/// Events that a client should have had and can no longer get.
+/// Events that a client should have had and can no longer get; or, as an event of a channel, what its source should have
+/// given and can no longer give.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// The channels that lost them.
@@ -49,13 +57,14 @@ pub struct Gap {
     pub reason: Reason,
     /// The last that the client had; `None` if it had nothing.
     pub from: Option<EventId>,
-    /// Where the stream goes on: just below the first event behind the gap. The client's position from here on.
+    /// Where the stream goes on: just below the first event behind the gap. The client's position from here on. In the gap
+    /// of a source: its own position.
     pub to: Position,
     /// How many; `None` where it cannot be known.
     pub lost: Option<u64>,
 }
 
-/// Why a client can no longer get something.
+/// Why something is missing: the first three of a client, the others of a source, for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
@@ -65,6 +74,12 @@ pub enum Reason {
     Slow,
     /// The client's id is from another life of the daemon.
     Restart,
+    /// The file became shorter than what was read of it: what was written in between is gone.
+    Truncated,
+    /// What was read of the file is no longer what stands there: it was written anew, at least as long as before.
+    Overwritten,
+    /// The file went away before it was read to its end.
+    Vanished,
 }
 
 impl Index {
@@ -84,7 +99,7 @@ impl Index {
         if !progress.is_empty() {
             return Reading::Progress(progress);
         }
-        if self.is_finished(self.view(view)) { Reading::Finished } else { Reading::CaughtUp }
+        if Self::is_finished(self.view(view)) { Reading::Finished } else { Reading::CaughtUp }
     }
 
     /// The encoded event at the cursor, if it is still held.
@@ -96,20 +111,25 @@ impl Index {
 
     /// Whether anything waits for the client at this cursor.
     pub(super) fn has_events(&self, view: ViewKey, cursor: &Cursor) -> bool {
-        self.order(self.view(view)).first_above(cursor.number).is_some_and(|first| first <= cursor.until)
+        self.order(self.view(view)).first_above(cursor.number, cursor.ages).is_some_and(|first| first <= cursor.until)
     }
 
-    /// Takes events from the view, moves the cursor behind them.
+    /// Takes events from the view, moves the cursor behind them and behind those that the client does not want.
     fn events(&self, view: ViewKey, cursor: &mut Cursor, room: usize) -> Vec<Bytes> {
         let mut parts = Vec::new();
         let mut taken = 0;
         for batch in self.order(self.view(view)).above(cursor.number) {
-            let part = batch.part(cursor.number, cursor.until);
-            if part.is_empty() || (taken > 0 && taken + part.len() > room) {
+            let is_wanted = cursor.ages.contain(batch.age());
+            let part = if is_wanted { batch.part(cursor.number, cursor.until) } else { Bytes::new() };
+            // The cursor stays at an event larger than the room, which goes out in pieces.
+            let is_full = taken > 0 && (taken > room || taken + part.len() > room);
+            if is_full || (is_wanted && part.is_empty()) {
                 break;
             }
-            taken += part.len();
-            parts.push(part);
+            if is_wanted {
+                taken += part.len();
+                parts.push(part);
+            }
             cursor.number = cursor.until.min(*batch.numbers().end());
         }
         parts
@@ -125,32 +145,50 @@ impl Index {
         from: impl FnOnce(u64) -> Option<EventId>,
     ) -> Option<Gap> {
         let view = self.view(view);
-        if view.dropped_through <= cursor.number {
+        let is_below_floor = view.floor.through.number > cursor.number && view.floor.burials > cursor.burials;
+        let (channels, lost) = match self.losses(view, cursor) {
+            _ if is_below_floor && cursor.number < cursor.until => (self.living(view), None),
+            (losers, lost) if !losers.is_empty() => (losers, lost),
+            _ => return None,
+        };
+        let from = from(cursor.number);
+        let to = self.resume_behind_gap(view, cursor);
+        Some(Gap { channels, reason, from, to, lost })
+    }
+
+    /// The channels that have dropped events that the client should have had and was not told of, and how many these are.
+    fn losses(&self, view: &View, cursor: &mut Cursor) -> (Vec<ChannelName>, Option<u64>) {
+        let (mut losers, mut lost) = (Vec::new(), Some(0));
+        let mut above = view.lossy.range((cursor.number + 1, 0)..).peekable();
+        if above.peek().is_none() {
             cursor.told.clear();
-            return None;
         }
-        let (mut channels, mut lost) = (Vec::new(), Some(0));
-        for (key, channel) in self.members(view) {
-            let known = cursor.told.get(&key).copied().unwrap_or(0).max(cursor.number);
+        for &(through, key) in above {
+            let channel = self.channel(key);
+            let skipped = if cursor.ages == Ages::New { channel.old_through } else { 0 };
+            let known = cursor.told.get(&key).copied().unwrap_or(0).max(cursor.number).max(skipped);
             let missed = channel.dropped.between(known, cursor.until);
-            if channel.dropped.through() > known && missed != Some(0) {
-                channels.push(channel.name.clone());
+            if through > known && missed != Some(0) {
+                losers.push(channel.name.clone());
                 lost = lost.zip(missed).map(|(sum, missed)| sum + missed);
             }
         }
-        (!channels.is_empty()).then(|| {
-            let from = from(cursor.number);
-            let to = self.resume_behind_gap(view, cursor);
-            Gap { channels, reason, from, to, lost }
-        })
+        (losers, lost)
     }
 
-    /// Moves a cursor to just below the first event of the view that it can still get (the newest if there is none), as told
-    /// of everything dropped so far.
-    pub(super) fn resume_behind_gap(&self, view: &super::index::View, cursor: &mut Cursor) -> Position {
-        cursor.told = self.members(view).map(|(key, channel)| (key, channel.dropped.through())).collect();
-        let first = self.order(view).first_above(cursor.number).filter(|first| *first <= cursor.until);
+    /// The client was told of everything dropped so far, or did not ask for it.
+    pub(super) fn tell_everything(view: &View, cursor: &mut Cursor) {
+        let above = view.lossy.range((cursor.number + 1, 0)..);
+        cursor.told = above.map(|&(through, key)| (key, through)).collect();
+        cursor.burials = view.floor.burials;
+    }
+
+    /// Moves a cursor to just below the first event of the view that it wants and can still get (the newest if there is none),
+    /// as told of everything dropped so far.
+    pub(super) fn resume_behind_gap(&self, view: &View, cursor: &mut Cursor) -> Position {
+        let first = self.order(view).first_above(cursor.number, cursor.ages).filter(|first| *first <= cursor.until);
         cursor.number = first.map_or(self.newest.number.min(cursor.until).max(cursor.number), |first| first - 1);
+        Self::tell_everything(view, cursor);
         self.position(cursor.number)
     }
 
@@ -159,8 +197,9 @@ impl Index {
             return Vec::new();
         }
         let seen = std::mem::replace(&mut cursor.progress, self.progress_version);
-        let states = self.members(self.view(view)).filter_map(|(_, channel)| channel.progress.as_ref());
-        states.filter(|(version, _)| *version > seen).map(|(_, encoded)| encoded.clone()).collect()
+        let members = &self.view(view).members;
+        let unseen = self.progress.range(seen + 1..).map(|(_, state)| state);
+        unseen.filter(|(key, _)| members.contains(key)).map(|(_, encoded)| encoded.clone()).collect()
     }
 
     /// The id of the event `number`, or its position if it is no longer held.

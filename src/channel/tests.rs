@@ -9,13 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::dropped::GHOST_RUNS;
+use super::order::Ages;
+use super::state::ChannelKey;
 use super::*;
 use crate::batch::BATCH_OVERHEAD;
-use crate::event::Event;
+use crate::event::{Age, Event, Position};
 use crate::store::Store;
 
 /// Small enough that most runs drop something.
 const HISTORY: usize = 6 * (BATCH_OVERHEAD + 60);
+
+/// Small enough that most runs that forget channels forget one for good.
+const GHOSTS: usize = 1;
 
 /// Where the test's clock begins.
 const BEGAN: Millis = 1_000_000;
@@ -26,7 +32,31 @@ struct Known {
     number: u64,
     time: Millis,
     channel: usize,
+    age: Age,
     is_dropped: bool,
+    /// Its channel is gone for good, so that nobody knows any more of which channel it was.
+    is_buried: bool,
+}
+
+/// What the model knows of a channel.
+#[derive(Debug, Clone, Default)]
+struct Feed {
+    presence: Feeding,
+    key: ChannelKey,
+    /// Whether it has published a new line, behind which no old one comes.
+    has_new: bool,
+    /// The number of its last event; 0 if none.
+    last: u64,
+    /// Whether it was forgotten with more runs of events than a ghost remembers.
+    is_blurred: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Feeding {
+    Living,
+    Ghost,
+    #[default]
+    Nothing,
 }
 
 /// The index, the store that names its events, and the list of everything that ever was.
@@ -37,25 +67,83 @@ struct World {
     events: Vec<Known>,
     /// Retained batches in order: channel, first and last number, cost.
     batches: Vec<(usize, u64, u64, usize)>,
+    feeds: Vec<Feed>,
+    next_key: ChannelKey,
+    /// The last event of the channels that are gone for good; 0 if there is none.
+    floor: u64,
+    /// How many they are.
+    burials: usize,
 }
 
 impl World {
     fn new(channels: usize) -> Self {
         let mut index = Index::new(HISTORY, BEGAN);
-        (0..channels).for_each(|channel| assert_eq!(index.open(&name(channel)), channel));
-        Self { index, store: Store::new(BEGAN), now: BEGAN, events: Vec::new(), batches: Vec::new() }
+        index.max_ghosts = GHOSTS;
+        let (events, batches, feeds) = (Vec::new(), Vec::new(), vec![Feed::default(); channels]);
+        let store = Store::new(BEGAN);
+        let mut world = Self { index, store, now: BEGAN, events, batches, feeds, next_key: 0, floor: 0, burials: 0 };
+        (0..channels).for_each(|channel| world.open(channel));
+        world
     }
 
-    fn publish(&mut self, channel: usize, lines: usize, step: i64) {
+    /// A name keeps its key as long as it is remembered, and no key is used twice.
+    fn open(&mut self, channel: usize) {
+        let feed = &mut self.feeds[channel];
+        if feed.presence == Feeding::Nothing {
+            *feed = Feed { key: self.next_key, has_new: feed.has_new, ..Feed::default() };
+            self.next_key += 1;
+        }
+        feed.presence = Feeding::Living;
+        assert_eq!(self.index.open(&name(channel)), feed.key);
+    }
+
+    /// Forgets a channel; the ghosts over the bound go for good, the one whose last event is oldest first.
+    fn retire(&mut self, channel: usize) {
+        let feed = &mut self.feeds[channel];
+        if feed.presence != Feeding::Living {
+            return;
+        }
+        self.index.retire(feed.key);
+        feed.presence = if feed.last == 0 { Feeding::Nothing } else { Feeding::Ghost };
+        feed.has_new = true; // a file that appears later has no old lines
+        let own = |event: &&mut Known| event.channel == channel && !event.is_buried;
+        let mut runs = 0;
+        let mut before = 0;
+        for event in self.events.iter_mut().filter(own) {
+            event.is_dropped = true;
+            runs += usize::from(event.number != before + 1);
+            before = event.number;
+        }
+        feed.is_blurred |= runs > GHOST_RUNS;
+        self.batches.retain(|(of, ..)| *of != channel);
+        let ghosts: Vec<_> = (0..self.feeds.len()).filter(|of| self.feeds[*of].presence == Feeding::Ghost).collect();
+        if ghosts.len() > GHOSTS {
+            self.bury(ghosts.into_iter().min_by_key(|of| self.feeds[*of].last).unwrap());
+        }
+    }
+
+    fn bury(&mut self, channel: usize) {
+        self.feeds[channel].presence = Feeding::Nothing;
+        self.floor = self.floor.max(self.feeds[channel].last);
+        self.burials += 1;
+        self.events.iter_mut().filter(|event| event.channel == channel).for_each(|event| event.is_buried = true);
+    }
+
+    fn publish(&mut self, channel: usize, lines: usize, step: i64, age: Age) {
+        self.open(channel);
         self.now = self.now.saturating_add_signed(step);
-        let mut turn = self.store.turn(&name(channel), self.now);
+        let age = if self.feeds[channel].has_new { Age::New } else { age };
+        let mut turn = self.store.turn(&name(channel), self.now, age);
         (0..lines).for_each(|_| turn.add(Event { kind: None, data: b"x" }));
         for batch in turn.commit() {
             let (first, last, time, cost) = (*batch.numbers().start(), *batch.numbers().end(), batch.time(), batch.cost());
-            self.events.extend((first..=last).map(|number| Known { number, time, channel, is_dropped: false }));
+            let known = |number| Known { number, time, channel, age, is_dropped: false, is_buried: false };
+            self.events.extend((first..=last).map(known));
             self.batches.push((channel, first, last, cost));
-            self.index.publish(channel, batch);
+            self.feeds[channel].last = last;
+            self.index.publish(self.feeds[channel].key, batch);
         }
+        self.feeds[channel].has_new |= age == Age::New;
         drop(turn);
         self.drop_by_the_rule();
     }
@@ -66,7 +154,9 @@ impl World {
         loop {
             let mut held = BTreeMap::new();
             self.batches.iter().for_each(|(channel, _, _, cost)| *held.entry(*channel).or_insert(0) += cost);
-            let Some((_, fullest)) = held.iter().map(|(channel, cost)| (*cost, *channel)).max() else { return };
+            let Some((_, _, fullest)) = held.iter().map(|(channel, cost)| (*cost, self.feeds[*channel].key, *channel)).max() else {
+                return;
+            };
             let oldest = self.batches.iter().position(|(channel, ..)| *channel == fullest).unwrap();
             if held.values().sum::<usize>() <= HISTORY || oldest == self.batches.len() - 1 {
                 return;
@@ -78,6 +168,28 @@ impl World {
 
     fn newest(&self) -> u64 {
         self.events.last().map_or(0, |event| event.number)
+    }
+
+    fn event(&self, number: u64) -> &Known {
+        &self.events[usize::try_from(number).unwrap() - 1]
+    }
+
+    /// The names of a view's channels that are there.
+    fn living(&self, filter: &Filter) -> BTreeSet<ChannelName> {
+        let living = (0..self.feeds.len()).filter(|channel| self.feeds[*channel].presence == Feeding::Living);
+        living.map(name).filter(|name| filter.contains(name)).collect()
+    }
+
+    /// The index remembers no more than it must.
+    fn check_what_is_kept(&self) {
+        let count = |wanted| self.feeds.iter().filter(|feed| feed.presence == wanted).count();
+        assert!(count(Feeding::Ghost) <= GHOSTS);
+        assert_eq!(self.index.channels().count(), count(Feeding::Living));
+        let kept = count(Feeding::Living) + count(Feeding::Ghost);
+        let kept_there = [self.index.channels.len(), self.index.names.len(), self.index.fullest.len()];
+        assert_eq!((kept_there, self.index.ghosts.len()), ([kept; 3], count(Feeding::Ghost)));
+        assert_eq!(self.index.held(), self.batches.iter().map(|(.., cost)| cost).sum::<usize>());
+        assert_eq!(self.index.dropped(), self.events.iter().filter(|event| event.is_dropped).count() as u64);
     }
 
     /// The events of a view.
@@ -104,35 +216,44 @@ fn filter(which: usize) -> Filter {
 struct Guest {
     filter: Filter,
     connection: Option<(ViewKey, Cursor)>,
+    /// Which lines its connection is owed.
+    ages: Ages,
     /// Everything at or below is done with, as the client's last id says it.
     position: u64,
     /// Events that it got.
     got: BTreeSet<u64>,
     /// Events that it was told it cannot get.
     told: BTreeSet<u64>,
+    /// How many channels were gone for good when it was told of something last.
+    burials: usize,
     /// The ids that it has seen, oldest first: it may come back with any that was cut off behind.
     ids: Vec<EventId>,
 }
 
 impl Guest {
     fn new(filter: Filter) -> Self {
-        Self { filter, connection: None, position: 0, got: BTreeSet::new(), told: BTreeSet::new(), ids: Vec::new() }
+        let (got, told) = (BTreeSet::new(), BTreeSet::new());
+        Self { filter, connection: None, ages: Ages::All, position: 0, got, told, burials: 0, ids: Vec::new() }
     }
 
-    /// Connects and checks the greeting. What the client is owed from now on: everything above its position that it was not
-    /// told of.
+    /// Connects and checks the greeting. What the client is owed from now on: everything of its ages above its position that
+    /// it was not told of.
     fn connect(&mut self, world: &mut World, ask: &Ask) {
+        self.burials = 0;
         let view = world.index.join(&self.filter);
         let Opening::Stream(cursor, greeting) = world.index.begin(view, ask, world.now) else {
-            panic!("no view of this test ever finishes");
+            world.index.leave(view);
+            return self.check_end(world);
         };
         self.connection = Some((view, cursor));
         match greeting {
             Greeting::None => {}
             Greeting::Start(start) => {
+                assert_eq!(start.channels.iter().cloned().collect::<BTreeSet<_>>(), world.living(&self.filter));
                 self.position = start.position.number;
                 self.ids.push(EventId { position: start.position, channel: None });
             }
+            Greeting::Gap(gap) if gap.reason == Reason::Restart => self.hear_of_restart(world, &gap),
             Greeting::Gap(gap) => self.hear(world, &gap),
         }
     }
@@ -148,56 +269,98 @@ impl Guest {
         self.disconnect(world);
         self.ids.truncate(self.ids.len().saturating_sub(lose).max(1));
         let Some(id) = self.ids.last().cloned() else { return };
+        self.ages = Ages::All;
         self.position = id.position.number;
         self.got.retain(|number| *number <= id.position.number);
         self.told.clear();
         self.connect(world, &Ask { last_event_id: Some(id), ..Ask::default() });
     }
 
+    /// Comes with an id of another life: what it has seen there is not repeated.
+    fn come_from_another_life(&mut self, world: &mut World, ago: u64) {
+        self.disconnect(world);
+        self.ages = Ages::New;
+        let position = Position { number: world.newest() + 1, time: world.now.saturating_sub(ago) };
+        self.connect(world, &Ask { last_event_id: Some(EventId { position, channel: None }), ..Ask::default() });
+    }
+
     /// What it should have had up to `number`, and neither got nor was told of.
     fn missing(&self, world: &World, number: u64) -> BTreeSet<u64> {
         world.numbers(&self.filter, |event| {
             (self.position + 1..=number).contains(&event.number)
+                && self.ages.contain(event.age)
                 && !self.got.contains(&event.number)
                 && !self.told.contains(&event.number)
         })
     }
 
+    fn hear_of_restart(&mut self, world: &World, gap: &Gap) {
+        assert_eq!(gap.channels.iter().cloned().collect::<BTreeSet<_>>(), world.living(&self.filter));
+        let time = gap.from.as_ref().unwrap().position.time;
+        let mut wanted = world.of(&self.filter).filter(|event| !event.is_dropped && event.age == Age::New && event.time > time);
+        assert_eq!(gap.to.number, wanted.next().map_or(world.newest(), |first| first.number - 1), "{gap:?}");
+        self.got.clear();
+        self.told = world.numbers(&self.filter, |event| event.is_dropped);
+        self.burials = world.burials;
+        self.position = gap.to.number;
+        self.ids = vec![EventId { position: gap.to, channel: None }];
+    }
+
     fn hear(&mut self, world: &World, gap: &Gap) {
         let owed = self.missing(world, world.newest());
-        let is_dropped = |number: &u64| world.events[usize::try_from(*number).unwrap() - 1].is_dropped;
-        let (lost, available): (BTreeSet<u64>, BTreeSet<u64>) = owed.into_iter().partition(is_dropped);
-        assert!(!lost.is_empty(), "a gap without a loss: {gap:?}");
-        assert_eq!(gap.lost, Some(lost.len() as u64), "{gap:?} for {lost:?}");
-        let losers: BTreeSet<_> = lost.iter().map(|n| name(world.events[usize::try_from(*n).unwrap() - 1].channel)).collect();
-        assert_eq!(gap.channels.iter().cloned().collect::<BTreeSet<_>>(), losers);
+        let (lost, available): (BTreeSet<u64>, BTreeSet<u64>) = owed.into_iter().partition(|n| world.event(*n).is_dropped);
+        let channels: BTreeSet<_> = gap.channels.iter().cloned().collect();
+        let losers: BTreeSet<_> = lost.iter().map(|n| world.event(*n).channel).collect();
+        let may_be_floor = world.floor > self.position && world.burials > self.burials;
+        let is_blurred = losers.iter().any(|channel| world.feeds[*channel].is_blurred);
+        if may_be_floor && gap.lost.is_none() && channels == world.living(&self.filter) {
+            // Nobody can say more.
+        } else {
+            assert!(!lost.is_empty(), "a gap without a loss: {gap:?}");
+            assert!(!lost.iter().any(|n| world.event(*n).is_buried), "nobody can say where {lost:?} went, but: {gap:?}");
+            assert!(is_blurred || gap.lost == Some(lost.len() as u64), "{gap:?} for {lost:?}");
+            assert_eq!(channels, losers.into_iter().map(name).collect());
+        }
         assert_eq!(gap.to.number, available.first().map_or(world.newest(), |first| first - 1), "just below the next event");
         self.told.extend(lost);
+        self.burials = world.burials;
         self.position = gap.to.number;
         self.ids.push(EventId { position: gap.to, channel: None });
     }
 
     /// Reads once; true if there was anything.
-    fn read(&mut self, world: &World, room: usize) -> bool {
+    fn read(&mut self, world: &mut World, room: usize) -> bool {
         let Some((view, cursor)) = &mut self.connection else { return false };
         match world.index.read(*view, cursor, room) {
             Reading::Events(parts) => parts.iter().flat_map(|part| ids(part)).for_each(|id| self.take(world, id)),
             Reading::Gap(gap) => self.hear(world, &gap),
             Reading::CaughtUp => {
                 assert_eq!(self.missing(world, world.newest()), BTreeSet::new(), "caught up, and not told of these");
+                assert!(!world.living(&self.filter).is_empty(), "nothing can come any more");
                 return false;
             }
-            other => panic!("{other:?}"),
+            Reading::Finished => {
+                self.disconnect(world);
+                self.check_end(world);
+                return false;
+            }
+            other @ Reading::Progress(_) => panic!("{other:?}"),
         }
         true
+    }
+
+    fn check_end(&self, world: &World) {
+        assert_eq!(self.missing(world, world.newest()), BTreeSet::new(), "over, and not told of these");
+        assert!(world.living(&self.filter).is_empty(), "more may come");
     }
 
     fn take(&mut self, world: &World, id: EventId) {
         let number = id.position.number;
         assert!(number > self.position, "{id} at or below the position {}", self.position);
         assert!(self.filter.contains(id.channel.as_ref().unwrap()), "{id} is not of the view");
-        let event = &world.events[usize::try_from(number).unwrap() - 1];
+        let event = world.event(number);
         assert_eq!((id.position.time, id.channel.as_ref()), (event.time, Some(&name(event.channel))));
+        assert!(self.ages.contain(event.age), "{id} is old");
         assert_eq!(self.missing(world, number - 1), BTreeSet::new(), "skipped before {id} without a gap");
         self.got.insert(number);
         self.position = number;
@@ -224,60 +387,97 @@ fn all_of(world: &mut World, which: &Filter, ask: &Ask) -> (Option<Gap>, Vec<u64
         }
     }
     world.index.leave(view);
+    if numbers.is_empty() && ask.before.is_none() {
+        assert!(!matches!(greeting, Greeting::None), "who gets nothing is told where it is");
+    }
     (if let Greeting::Gap(gap) = greeting { Some(gap) } else { None }, numbers)
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { channel: usize, lines: usize, clock: i64 },
+    Publish { channel: usize, lines: usize, clock: i64, age: Age },
+    Open { channel: usize },
+    Retire { channel: usize },
     Read { guest: usize, room: usize, times: usize },
     Cut { guest: usize, lose: usize },
+    Stray { guest: usize, ago: u64 },
     Leave { guest: usize },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let publish =
-        (0..4_usize, 1..5_usize, -50..100_i64).prop_map(|(channel, lines, clock)| Step::Publish { channel, lines, clock });
+    let age = prop_oneof![Just(Age::Old), Just(Age::New)];
+    let publish = (0..4_usize, 1..5_usize, -50..100_i64, age).prop_map(|(channel, lines, clock, age)| Step::Publish {
+        channel,
+        lines,
+        clock,
+        age,
+    });
+    let open = (0..4_usize).prop_map(|channel| Step::Open { channel });
+    let retire = (0..4_usize).prop_map(|channel| Step::Retire { channel });
     let read = (0..4_usize, 1..400_usize, 1..6_usize).prop_map(|(guest, room, times)| Step::Read { guest, room, times });
     let cut = (0..4_usize, 0..4_usize).prop_map(|(guest, lose)| Step::Cut { guest, lose });
+    let stray = (0..4_usize, 0..400_u64).prop_map(|(guest, ago)| Step::Stray { guest, ago });
     let leave = (0..4_usize).prop_map(|guest| Step::Leave { guest });
-    proptest::collection::vec(prop_oneof![6 => publish, 4 => read, 2 => cut, 1 => leave], 1..60)
+    let step = prop_oneof![12 => publish, 1 => open, 2 => retire, 8 => read, 4 => cut, 1 => stray, 2 => leave];
+    proptest::collection::vec(step, 1..60)
 }
 
-/// A world in which things have been published.
+/// Does what happens without guests.
+fn happen(world: &mut World, step: &Step) {
+    match *step {
+        Step::Publish { channel, lines, clock, age } => world.publish(channel, lines, clock, age),
+        Step::Open { channel } => world.open(channel),
+        Step::Retire { channel } => world.retire(channel),
+        _ => {}
+    }
+}
+
+/// A world in which things have been published and forgotten.
 fn published(steps: &[Step]) -> World {
     let mut world = World::new(4);
     for step in steps {
-        if let Step::Publish { channel, lines, clock } = step {
-            world.publish(*channel, *lines, *clock);
-        }
+        happen(&mut world, step);
     }
     world
 }
 
+/// What a client asks for that comes before anything has happened.
+fn first_ask(kind: u8) -> (Ages, Ask) {
+    let tail = |tail| (Ages::All, Ask { tail: Some(tail), ..Ask::default() });
+    match kind {
+        0 => tail(Tail::All),
+        1 => tail(Tail::Newest(3)),
+        2 => (Ages::New, Ask { since: Some(BEGAN), ..Ask::default() }),
+        _ => (Ages::New, Ask { since: Some(BEGAN), tail: Some(Tail::Newest(3)), ..Ask::default() }),
+    }
+}
+
 proptest! {
     #[test]
-    fn every_guest_gets_everything_once_or_is_told(steps in steps(), asks in proptest::collection::vec(any::<bool>(), 4)) {
+    fn every_guest_gets_everything_once_or_is_told(steps in steps(), asks in proptest::collection::vec(0..4_u8, 4)) {
         let mut world = World::new(4);
         let mut guests: Vec<_> = (0..4).map(|which| Guest::new(filter(which))).collect();
-        for (guest, all) in guests.iter_mut().zip(asks) {
-            let tail = if all { Tail::All } else { Tail::Newest(3) };
-            guest.connect(&mut world, &Ask { tail: Some(tail), ..Ask::default() });
+        for (guest, kind) in guests.iter_mut().zip(asks) {
+            let (ages, ask) = first_ask(kind);
+            guest.ages = ages;
+            guest.connect(&mut world, &ask);
         }
         for step in steps {
             match step {
-                Step::Publish { channel, lines, clock } => world.publish(channel, lines, clock),
-                Step::Read { guest, room, times } => (0..times).for_each(|_| { guests[guest].read(&world, room); }),
+                Step::Read { guest, room, times } => (0..times).for_each(|_| { guests[guest].read(&mut world, room); }),
                 Step::Cut { guest, lose } => guests[guest].come_back(&mut world, lose),
+                Step::Stray { guest, ago } => guests[guest].come_from_another_life(&mut world, ago),
                 Step::Leave { guest } => guests[guest].disconnect(&mut world),
+                other => happen(&mut world, &other),
             }
+            world.check_what_is_kept();
             prop_assert!(world.index.held() <= HISTORY.max(world.batches.last().map_or(0, |batch| batch.3) + HISTORY));
         }
         for guest in &mut guests {
             if guest.connection.is_none() {
                 guest.come_back(&mut world, 0);
             }
-            while guest.read(&world, 200) {}
+            while guest.read(&mut world, 200) {}
         }
     }
 
@@ -288,10 +488,14 @@ proptest! {
         let retained: Vec<_> = world.of(&view).filter(|event| !event.is_dropped).cloned().collect();
         let numbers = |events: &[Known]| events.iter().map(|event| event.number).collect::<Vec<_>>();
         let dropped = world.numbers(&view, |event| event.is_dropped);
+        let floor_time = world.events.iter().find(|event| event.number == world.floor).map(|event| event.time);
 
         let (gap, got) = all_of(&mut world, &view, &Ask { tail: Some(Tail::All), ..Ask::default() });
         prop_assert_eq!(got, numbers(&retained));
-        prop_assert_eq!(gap.map(|gap| gap.lost), (!dropped.is_empty()).then_some(Some(dropped.len() as u64)));
+        match gap {
+            Some(gap) if world.floor > 0 => prop_assert_eq!(gap.lost, None),
+            gap => prop_assert_eq!(gap.map(|gap| gap.lost), (!dropped.is_empty()).then_some(Some(dropped.len() as u64))),
+        }
 
         let newest = &retained[retained.len().saturating_sub(usize::try_from(count).unwrap())..];
         let tail = Some(Tail::Newest(count));
@@ -299,14 +503,23 @@ proptest! {
         prop_assert_eq!(got, numbers(newest), "tail={}", count);
         prop_assert_eq!(gap, None);
 
-        let time = world.now.saturating_sub(ago);
-        let since: Vec<_> = retained.iter().filter(|event| event.time >= time).cloned().collect();
-        let (gap, got) = all_of(&mut world, &view, &Ask { since: Some(time), ..Ask::default() });
-        prop_assert_eq!(got, numbers(&since));
-        prop_assert_eq!(gap.is_some(), world.of(&view).any(|event| event.is_dropped && event.time >= time));
+        for time in [world.now.saturating_sub(ago), BEGAN] {
+            let since: Vec<_> =
+                retained.iter().filter(|event| event.time >= time && event.age == Age::New).cloned().collect();
+            let lost = world.numbers(&view, |event| event.is_dropped && event.age == Age::New && event.time >= time);
+            let (gap, got) = all_of(&mut world, &view, &Ask { since: Some(time), ..Ask::default() });
+            prop_assert_eq!(got, numbers(&since));
+            if floor_time.is_some_and(|floor| floor >= time) {
+                prop_assert_eq!(gap.map(|gap| gap.lost), Some(None));
+            } else {
+                let count = (time <= BEGAN).then_some(lost.len() as u64);
+                prop_assert_eq!(gap.map(|gap| gap.lost), (!lost.is_empty()).then_some(count));
+            }
 
-        let (_, got) = all_of(&mut world, &view, &Ask { since: Some(time), tail, ..Ask::default() });
-        prop_assert_eq!(got, numbers(&since[since.len().saturating_sub(usize::try_from(count).unwrap())..]));
+            let (gap, got) = all_of(&mut world, &view, &Ask { since: Some(time), tail, ..Ask::default() });
+            prop_assert_eq!(got, numbers(&since[since.len().saturating_sub(usize::try_from(count).unwrap())..]));
+            prop_assert_eq!(gap, None);
+        }
 
         if let Some(middle) = retained.get(retained.len() / 2).cloned() {
             let earlier = &retained[..retained.len() / 2];
@@ -326,18 +539,19 @@ proptest! {
         let number = number.max(world.newest() + 1);
         let id = EventId { position: Position { number, time }, channel: None };
         let is_ahead = time > world.now;
-        let expected: Vec<_> =
-            world.of(&view).filter(|event| !event.is_dropped && (is_ahead || event.time > time)).map(|event| event.number).collect();
+        let is_owed = |event: &&Known| !event.is_dropped && event.age == Age::New && (is_ahead || event.time > time);
+        let expected: Vec<_> = world.of(&view).filter(is_owed).map(|event| event.number).collect();
         let (gap, got) = all_of(&mut world, &view, &Ask { last_event_id: Some(id.clone()), ..Ask::default() });
         prop_assert_eq!(got, expected);
         let gap = gap.expect("a foreign id is told of the restart");
         prop_assert_eq!((gap.reason, gap.from, gap.lost), (Reason::Restart, Some(id), None));
+        prop_assert_eq!(gap.channels.into_iter().collect::<BTreeSet<_>>(), world.living(&view));
     }
 
     #[test]
     fn ids_verify_themselves(steps in steps(), pick: prop::sample::Index, wrong in 1..1000_u64) {
-        let world = published(&steps);
-        prop_assume!(!world.events.is_empty());
+        let mut world = published(&steps);
+        world.publish(0, 1, 1, Age::New);
         let event = pick.get(&world.events);
         let id = |number, time, channel: Option<usize>| EventId { position: Position { number, time }, channel: channel.map(name) };
         prop_assert!(world.index.is_of_this_life(&id(event.number, event.time, Some(event.channel))));
@@ -356,16 +570,16 @@ proptest! {
 #[test]
 fn a_channel_below_its_even_share_loses_nothing() {
     let mut world = World::new(2);
-    world.publish(0, 1, 1);
-    (0..100).for_each(|_| world.publish(1, 3, 1));
-    assert_eq!(world.index.channels[0].dropped.count(), 0);
-    assert!(world.index.channels[1].dropped.count() > 250);
+    world.publish(0, 1, 1, Age::New);
+    (0..100).for_each(|_| world.publish(1, 3, 1, Age::New));
+    assert_eq!(world.index.channels[&0].dropped.count(), 0);
+    assert!(world.index.channels[&1].dropped.count() > 250);
 }
 
 #[test]
 fn a_finished_view_is_over_only_for_who_has_everything() {
     let mut world = World::new(3);
-    (0..3).for_each(|channel| world.publish(channel, 2, 1));
+    (0..3).for_each(|channel| world.publish(channel, 2, 1, Age::New));
     (0..2).for_each(|channel| world.index.end(channel, EndReason::Eof));
     let open = |world: &mut World, which: usize, number: u64| {
         let view = world.index.join(&filter(which));
@@ -393,7 +607,176 @@ fn progress_is_seen_once_and_goes_with_its_line() {
     assert_eq!(read(&world), "[b\"20%\"]");
     assert_eq!(read(&world), "CaughtUp");
     world.index.set_progress(0, Bytes::from_static(b"30%"));
-    world.publish(0, 1, 1);
+    world.publish(0, 1, 1, Age::New);
     assert!(read(&world).starts_with("Events"));
     assert_eq!(read(&world), "CaughtUp");
+}
+
+/// Two channels of two lines each, from 1 and from 3, the second of them old.
+fn new_and_old() -> World {
+    let mut world = World::new(3);
+    world.publish(0, 2, 1, Age::New);
+    world.publish(1, 2, 1, Age::Old);
+    world
+}
+
+#[test]
+fn a_client_that_skips_old_lines_stands_at_the_event_that_it_takes_in_pieces() {
+    let mut world = new_and_old();
+    let view = world.index.join(&Filter::All);
+    let ask = Ask { since: Some(BEGAN), ..Ask::default() };
+    let Opening::Stream(mut cursor, _) = world.index.begin(view, &ask, world.now) else { panic!("a stream") };
+    let mut last_of_read = |room| {
+        let Reading::Events(parts) = world.index.read(view, &mut cursor, room) else { panic!("events") };
+        (parts.concat(), world.index.event_at(&cursor))
+    };
+    let (large, last) = last_of_read(1);
+    assert!(large.len() > 1 && last.is_some_and(|last| large.ends_with(&last)));
+}
+
+#[test]
+fn a_stream_with_nothing_but_old_lines_starts_behind_them() {
+    let mut world = World::new(1);
+    world.publish(0, 5, 1, Age::Old);
+    let view = world.index.join(&Filter::All);
+    let ask = Ask { since: Some(BEGAN), ..Ask::default() };
+    let Opening::Stream(mut cursor, Greeting::Start(start)) = world.index.begin(view, &ask, world.now) else { panic!("start") };
+    assert_eq!((start.position.number, start.newest.map(|id| id.position.number)), (5, Some(5)));
+    assert!(matches!(world.index.read(view, &mut cursor, 100), Reading::CaughtUp));
+    // An id of this life: from here on the client is like any other.
+    let ask = Ask { last_event_id: Some(EventId { position: start.position, channel: None }), ..Ask::default() };
+    world.publish(0, 1, 1, Age::New);
+    assert_eq!(all_of_plainly(&mut world, &ask), [6]);
+    let beginning = EventId { position: Position { number: 0, time: BEGAN }, channel: None };
+    assert_eq!(all_of_plainly(&mut world, &Ask { last_event_id: Some(beginning), ..Ask::default() }), [1, 2, 3, 4, 5, 6]);
+}
+
+fn all_of_plainly(world: &mut World, ask: &Ask) -> Vec<u64> {
+    let view = world.index.join(&Filter::All);
+    let Opening::Stream(mut cursor, Greeting::None) = world.index.begin(view, ask, world.now) else { panic!("no greeting") };
+    let Reading::Events(parts) = world.index.read(view, &mut cursor, usize::MAX) else { panic!("events") };
+    world.index.leave(view);
+    parts.iter().flat_map(|part| ids(part)).map(|id| id.position.number).collect()
+}
+
+#[test]
+fn who_stays_is_told_only_of_what_its_view_contained() {
+    let mut world = World::new(4);
+    for channel in [2, 0, 1, 3] {
+        world.publish(channel, 1, 1, Age::New);
+    }
+    let db = Filter::of(["db".parse().unwrap()]);
+    let mut guests = [Guest::new(db.clone()), Guest::new(Filter::All)];
+    for guest in &mut guests {
+        guest.connect(&mut world, &Ask { tail: Some(Tail::All), ..Ask::default() });
+        while guest.read(&mut world, 1000) {}
+    }
+    for channel in [0, 1, 3] {
+        world.retire(channel);
+    }
+    assert_eq!((world.burials, world.index.floor.through.number), (2, 3));
+    assert_eq!(world.index.position(3).time, world.event(3).time, "the time of what is gone is known at the floor");
+    assert!(guests.iter_mut().all(|guest| !guest.read(&mut world, 1000)), "they have everything");
+    // Only who makes a view anew cannot be told more than that.
+    guests[0].come_back(&mut world, 0);
+    assert_eq!(guests[0].ids.last().map(|id| id.position.number), Some(4));
+    let since = Some(world.now + 1);
+    let (gap, _) = all_of(&mut world, &db, &Ask { since, ..Ask::default() });
+    assert_eq!(gap, None);
+}
+
+#[test]
+fn a_forgotten_channel_comes_back_with_its_next_line() {
+    let channels = Channels::new(1 << 20, BEGAN);
+    let store = Store::new(BEGAN);
+    let web = channels.open(name(0));
+    let publish = |text: &[u8]| {
+        let mut turn = store.turn(web.name(), BEGAN, Age::New);
+        turn.add(Event { kind: None, data: text });
+        web.publish(turn.commit(), ChannelLife::Open);
+    };
+    publish(b"one");
+    let (mut client, _) = channels.subscribe(&filter(1), &Ask { tail: Some(Tail::All), ..Ask::default() }, BEGAN).unwrap();
+    assert!(matches!(client.read(100), Reading::Events(_)));
+    assert!(matches!(client.read(100), Reading::CaughtUp));
+    assert_eq!(web.newest().map(|id| id.position.number), Some(1));
+
+    web.show_progress(b"10%");
+    web.retire();
+    web.retire();
+    web.show_progress(b"20%");
+    web.set_condition(Condition::Failing("permission denied".to_owned()));
+    assert!(client.bell.has_changed().unwrap(), "who waits is told that nothing comes");
+    assert!(matches!(client.read(100), Reading::Finished));
+    let status = channels.status();
+    assert_eq!((status.channels.len(), status.history_bytes, status.dropped, web.newest()), (0, 0, 1, None));
+    assert!(!channels.knows(&name(0)));
+
+    publish(b"two");
+    let Reading::Events(parts) = client.read(100) else { panic!("events") };
+    assert_eq!(ids(&parts[0])[0].position.number, 2);
+    assert!(matches!(client.read(100), Reading::CaughtUp));
+    let status = &channels.status().channels[0];
+    assert_eq!((status.events, status.dropped, status.retained, status.state), (2, 1, 1, State::Open));
+
+    web.publish(Vec::new(), ChannelLife::Ended(EndReason::Error));
+    web.retire();
+    let _ = channels.open(name(0));
+    assert!(matches!(client.read(100), Reading::CaughtUp), "it begins anew");
+}
+
+#[test]
+fn an_expected_channel_is_waited_for() {
+    let channels = Channels::new(1 << 20, BEGAN);
+    let (web, a, db) = ("web".parse().unwrap(), name(0), name(2));
+    let segments = vec![Segment::Literal("web".to_owned()), Segment::Glob(Glob::new(|segment| segment.len() == 1))];
+    assert!(!channels.knows(&web));
+    let (mut early, _) = channels.subscribe(&filter(1), &Ask::default(), BEGAN).unwrap();
+    assert!(matches!(early.read(100), Reading::Finished), "nothing can come");
+    channels.expect(Expected::new(segments));
+    assert!(channels.knows(&web) && channels.knows(&a) && !channels.knows(&db));
+    assert!(matches!(early.read(100), Reading::CaughtUp), "something can come");
+
+    let (mut client, greeting) = channels.subscribe(&filter(2), &Ask::default(), BEGAN).unwrap();
+    let position = Position { number: 0, time: BEGAN };
+    assert_eq!(greeting, Greeting::Start(Start { channels: Vec::new(), newest: None, position }));
+    assert!(matches!(client.read(100), Reading::CaughtUp));
+    channels.open(a).publish(Vec::new(), ChannelLife::Ended(EndReason::Eof));
+    assert!(matches!(client.read(100), Reading::CaughtUp), "it could come back");
+    let other = channels.subscribe(&Filter::of([db]), &Ask::default(), BEGAN).unwrap().0.read(100);
+    assert!(matches!(other, Reading::Finished));
+}
+
+#[test]
+fn the_state_of_a_channel_is_told_with_its_reason() {
+    let channels = Channels::new(1 << 20, BEGAN);
+    let web = channels.open(name(0));
+    let state = || {
+        let status = &channels.status().channels[0];
+        let json = serde_json::to_value(status).unwrap();
+        (json["state"].as_str().unwrap().to_owned(), json["reason"].as_str().map(str::to_owned), status.has_failed)
+    };
+    assert_eq!(state(), ("open".into(), None, false));
+    web.set_condition(Condition::Waiting("no such file or directory".to_owned()));
+    assert_eq!(state(), ("waiting".into(), Some("no such file or directory".into()), false));
+    web.set_condition(Condition::Failing("permission denied".to_owned()));
+    assert_eq!(state(), ("failing".into(), Some("permission denied".into()), true));
+    web.set_condition(Condition::Open);
+    assert_eq!(state(), ("open".into(), None, false));
+    web.publish(Vec::new(), ChannelLife::Ended(EndReason::Eof));
+    assert_eq!(state(), ("ended".into(), Some("eof".into()), false));
+    web.publish(Vec::new(), ChannelLife::Ended(EndReason::Error));
+    assert_eq!(state(), ("ended".into(), Some("error".into()), true));
+}
+
+#[test]
+fn the_gap_of_a_source_is_an_event_that_names_its_own_place() {
+    let store = Store::new(BEGAN);
+    let mut turn = store.turn(&name(0), BEGAN, Age::New);
+    let to = turn.position();
+    let gap = Gap { channels: vec![name(0)], reason: Reason::Truncated, from: None, to, lost: None };
+    turn.add_control("gap", &gap);
+    let text = String::from_utf8(turn.commit()[0].encoded().to_vec()).unwrap();
+    let data = r#"{"channels":["web/a"],"reason":"truncated","from":null,"to":"1000000-1","lost":null}"#;
+    assert_eq!(text, format!("id: 1000000-1/web/a\nevent: gap\ndata: {data}\n\n"));
 }

@@ -9,26 +9,30 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 
-use super::value;
+use super::value::{self, Flush};
 use crate::channel::Tail;
 use crate::http::listener::Listen;
 use crate::mapping::EventType;
+use crate::source::file::Begin;
 
 /// What is said on the command line.
 #[derive(Debug, Clone, Default, Parser)]
+#[allow(clippy::struct_excessive_bools, reason = "options without a value are said or not")]
 #[command(
     name = "sse-bridge",
     version,
-    about = "Any command's output, live in a browser: lines become a Server-Sent Events stream",
+    about = "Any command's output and any log file, live in a browser: lines become a Server-Sent Events stream",
     after_help = "Examples:\n  make 2>&1 | sse-bridge                     open http://127.0.0.1:8080/\n  \
-                  tail -F app.log | sse-bridge app=-          one channel, named app\n  \
+                  sse-bridge 'web=/var/log/nginx/*.log'       follow files, through every rotation\n  \
+                  sse-bridge fifo:/run/app.fifo               a pipe that programs write to\n  \
                   curl -N http://127.0.0.1:8080/events        the same stream in a terminal\n\n\
                   Sizes take 512KiB, 16MiB, 1GiB; durations take 500ms, 15s, 10m, 2h.",
     disable_help_subcommand = true,
     max_term_width = 100
 )]
 pub struct Layer {
-    /// Where lines come from: `-` (or `stdin:`) is standard input, NAME=- names its channel [default: -]
+    /// Where lines come from: `-` (standard input), a file or a named pipe, a quoted glob ('/var/log/**/*.log') for all files that match now and
+    /// later, fifo:PATH (a pipe that is made if it is missing), file:PATH (a name as it stands). NAME= names the channel [default: -]
     #[arg(value_name = "[NAME=]SOURCE")]
     pub sources: Vec<OsString>,
 
@@ -52,6 +56,30 @@ pub struct Layer {
     #[arg(long, value_name = "SIZE", value_parser = value::size)]
     pub max_line: Option<u64>,
 
+    /// Where files begin that are there at the start: start, end, or -N for the last N lines in up to 256 KiB [default: -1000]
+    #[arg(long, value_name = "PLACE", value_parser = value::begin, allow_hyphen_values = true)]
+    pub from: Option<Begin>,
+
+    /// How long a file that was rotated away is kept open after it grew last, up to 1h [default: 5s]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    pub rotate_wait: Option<Duration>,
+
+    /// Look at files four times a second instead of asking the kernel for hints [default: off]
+    #[arg(long)]
+    pub poll: bool,
+
+    /// When the unfinished line of a source that falls idle becomes an event: TIME or off [default: 1s for named pipes, off for others]
+    #[arg(long, value_name = "TIME", value_parser = value::flush)]
+    pub flush_partial: Option<Flush>,
+
+    /// The rights of a pipe that fifo:PATH makes [default: 0620]
+    #[arg(long, value_name = "MODE", value_parser = value::rights)]
+    pub fifo_mode: Option<u32>,
+
+    /// Delete the pipes of fifo:PATH at the end [default: they stay, and their writers wait]
+    #[arg(long)]
+    pub fifo_remove: bool,
+
     /// Silence after which a stream gives a sign of life, from 1s to 1h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub heartbeat: Option<Duration>,
@@ -68,11 +96,11 @@ pub struct Layer {
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub write_timeout: Option<Duration>,
 
-    /// Stop when the input has ended and clients have got everything, after TIME at most [default: go on serving; TIME: 10s]
+    /// Stop when every source that can end has ended and clients have got everything, after TIME at most [default: go on serving; TIME: 10s]
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true, default_missing_value = "10s", value_parser = value::duration)]
     pub exit_on_eof: Option<Duration>,
 
-    /// Copy the input to standard output, every byte, at once; a slow reader there slows the input [default: off]
+    /// Copy standard input to standard output, every byte, at once; a slow reader there slows the input [default: off]
     #[arg(short, long)]
     pub tee: bool,
 

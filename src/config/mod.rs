@@ -4,6 +4,7 @@
 //! whether it is allowed.
 
 pub mod cli;
+pub mod source;
 pub mod value;
 pub mod world;
 
@@ -12,13 +13,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::channel::Tail;
-use crate::event::{BadName, ChannelName};
 use crate::http::host::HostNames;
 use crate::http::listener::{self, ListenError, ListenHost};
 use crate::http::origin::Origins;
 use crate::mapping::EventType;
 
+use crate::source::file::{Begin, Hints};
+
 use cli::{Layer, LogFormat};
+use source::{Manners, Source};
+use value::Flush;
 use world::{StdinKind, World};
 
 /// Memory for history where nobody says otherwise, in bytes.
@@ -45,14 +49,28 @@ const WRITE_TIMEOUT: (Duration, Duration) = (Duration::from_secs(1), YEAR);
 /// The bounds of `--exit-on-eof`.
 const EXIT_ON_EOF: (Duration, Duration) = (Duration::ZERO, YEAR);
 
+/// The bounds of `--rotate-wait`: an open file that was deleted keeps its space on the disk.
+const ROTATE_WAIT: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
+
+/// The bounds of `--flush-partial`.
+const FLUSH_PARTIAL: (Duration, Duration) = (Duration::from_millis(10), YEAR);
+
 /// The most clients: more than a machine has descriptors.
 const MOST_CLIENTS: usize = 1_000_000;
 
 /// A configuration that can be run.
 #[derive(Debug)]
 pub struct Config {
-    /// The channel that standard input feeds.
-    pub channel: ChannelName,
+    /// Where lines come from, at least one.
+    pub sources: Vec<Source>,
+    /// What standard input is, read or not.
+    pub stdin: StdinKind,
+    /// How files are followed.
+    pub following: Following,
+    /// After how long an unfinished line becomes an event.
+    pub flush_partial: FlushPartial,
+    /// Whether the pipes of `fifo:` are deleted at the end.
+    pub fifo_at_end: FifoAtEnd,
     /// Where clients connect.
     pub listen: Addresses,
     /// What a client gets that asks for nothing.
@@ -81,6 +99,37 @@ pub struct Config {
     pub hosts: HostNames,
     /// Pages of other origins that may read.
     pub origins: Origins,
+}
+
+/// How files are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Following {
+    /// Where files begin that are there at the start.
+    pub begin: Begin,
+    /// How long a rotated file is kept after it grew last.
+    pub rotate_wait: Duration,
+    /// Whether the kernel is asked for hints.
+    pub hints: Hints,
+}
+
+/// When an unfinished line of an idle source becomes an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlushPartial {
+    /// After a second for named pipes, whose writers may die inside a line; else when it ends.
+    Usual,
+    /// After this time, for all sources.
+    After(Duration),
+    /// When it ends.
+    Never,
+}
+
+/// What becomes of the pipes of `fifo:` when the daemon stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FifoAtEnd {
+    /// They stay: writers wait for the next run.
+    Stays,
+    /// They are deleted.
+    Removed,
 }
 
 /// Where clients connect.
@@ -133,7 +182,8 @@ fn invalid(what: impl Into<String>, hint: impl Into<String>) -> ConfigError {
 impl Config {
     /// Validates a layer.
     pub fn check(layer: &Layer, world: &World) -> Result<Self, ConfigError> {
-        let channel = source(layer, world.stdin)?;
+        let manners = Manners { fifo_mode: layer.fifo_mode.unwrap_or(0o620) };
+        let sources = source::sources(&layer.sources, world, manners)?;
         let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {
@@ -148,56 +198,44 @@ impl Config {
             retry: time_within("--retry", layer.retry.unwrap_or(Duration::from_secs(2)), RETRY)?,
             max_clients: max_clients(layer.max_clients.unwrap_or(1000))?,
             write_timeout: time_within("--write-timeout", layer.write_timeout.unwrap_or(Duration::from_secs(600)), WRITE_TIMEOUT)?,
-            at_eof: at_eof(layer.exit_on_eof)?,
-            tee: if layer.tee { Copying::ToStdout } else { Copying::Off },
+            stdin: world.stdin,
+            following: following(layer)?,
+            flush_partial: flush_partial(layer.flush_partial)?,
+            fifo_at_end: if layer.fifo_remove { FifoAtEnd::Removed } else { FifoAtEnd::Stays },
+            at_eof: at_eof(layer.exit_on_eof, &sources)?,
+            tee: copying(layer.tee, &sources)?,
             event_type: layer.event_type.clone(),
-            title: layer.title.clone().unwrap_or_else(|| default_title(world, &channel)),
+            title: layer.title.clone().unwrap_or_else(|| default_title(world, &sources)),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
-            channel,
+            sources,
         })
     }
 }
 
-/// The one source there can be: standard input, said once or not at all.
-fn source(layer: &Layer, stdin: StdinKind) -> Result<ChannelName, ConfigError> {
-    let mut channels = Vec::new();
-    for source in &layer.sources {
-        let text = source.to_str().ok_or_else(|| invalid(format!("{} is not a source", source.display()), SOURCES))?;
-        let name = source_name(text)?;
-        if channels.contains(&name) && name != stdin_name() {
-            return Err(invalid(format!("the name '{name}' is given twice"), "every channel has a name of its own"));
-        }
-        channels.push(name);
-    }
-    if channels.len() > 1 {
-        return Err(invalid("standard input is given twice", "it can be read only once; give '-' once"));
-    }
-    match stdin {
-        StdinKind::Terminal if channels.is_empty() => {
-            Err(invalid("nothing to read: standard input is a terminal", "COMMAND | sse-bridge, or '-' to type the lines"))
-        }
-        StdinKind::Closed => Err(invalid("nothing to read: standard input is closed", "COMMAND | sse-bridge")),
-        StdinKind::Directory => Err(invalid("nothing to read: standard input is a directory", "COMMAND | sse-bridge")),
-        StdinKind::Terminal | StdinKind::Readable => Ok(channels.pop().unwrap_or_else(stdin_name)),
-    }
+fn following(layer: &Layer) -> Result<Following, ConfigError> {
+    Ok(Following {
+        begin: layer.from.unwrap_or(Begin::Last(1000)),
+        rotate_wait: time_within("--rotate-wait", layer.rotate_wait.unwrap_or(Duration::from_secs(5)), ROTATE_WAIT)?,
+        hints: if layer.poll { Hints::Off } else { Hints::Kernel },
+    })
 }
 
-const SOURCES: &str = "a source is '-' or 'stdin:' (standard input), with NAME= before it if its channel should have a name";
-
-fn stdin_name() -> ChannelName {
-    "stdin".parse().expect("'stdin' is a channel name")
+fn flush_partial(patience: Option<Flush>) -> Result<FlushPartial, ConfigError> {
+    Ok(match patience {
+        None => FlushPartial::Usual,
+        Some(Flush::Off) => FlushPartial::Never,
+        Some(Flush::After(time)) => FlushPartial::After(time_within("--flush-partial", time, FLUSH_PARTIAL)?),
+    })
 }
 
-/// `[NAME=]SOURCE`: what stands before the first `=` is a name only if it has no `:` and does not begin with `/`, `.` or `~`.
-fn source_name(text: &str) -> Result<ChannelName, ConfigError> {
-    let split = text.split_once('=').filter(|(name, _)| !name.contains(':') && !name.starts_with(['/', '.', '~']));
-    let (name, spec) = split.map_or((None, text), |(name, spec)| (Some(name), spec));
-    if !matches!(spec, "-" | "stdin:") {
-        return Err(invalid(format!("could not use '{text}' as a source"), SOURCES));
+fn copying(is_asked: bool, sources: &[Source]) -> Result<Copying, ConfigError> {
+    let has_stdin = sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+    match is_asked {
+        true if has_stdin => Ok(Copying::ToStdout),
+        true => Err(invalid("--tee copies standard input, which is not read", "add '-' to the sources, or leave --tee out")),
+        false => Ok(Copying::Off),
     }
-    let Some(name) = name else { return Ok(stdin_name()) };
-    name.parse().map_err(|bad: BadName| invalid(format!("'{name}' is not a channel name: {bad}"), "such as web or web/access.log"))
 }
 
 fn default_history(world: &World) -> u64 {
@@ -205,10 +243,15 @@ fn default_history(world: &World) -> u64 {
     HISTORY.min(quarter).max(LEAST_HISTORY)
 }
 
-fn default_title(world: &World, channel: &ChannelName) -> String {
+fn default_title(world: &World, sources: &[Source]) -> String {
+    let first = sources.first().map(Source::label).unwrap_or_default();
+    let what = match sources.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    };
     match &world.hostname {
-        Some(host) => format!("{channel} on {host}"),
-        None => channel.to_string(),
+        Some(host) => format!("{what} on {host}"),
+        None => what,
     }
 }
 
@@ -219,7 +262,13 @@ fn max_clients(count: usize) -> Result<usize, ConfigError> {
     Err(invalid(format!("--max-clients {count} is out of bounds"), format!("it takes 1 to {MOST_CLIENTS}")))
 }
 
-fn at_eof(patience: Option<Duration>) -> Result<AtEof, ConfigError> {
+fn at_eof(patience: Option<Duration>, sources: &[Source]) -> Result<AtEof, ConfigError> {
+    if patience.is_some() && !sources.iter().any(Source::ends) {
+        return Err(invalid(
+            "--exit-on-eof waits for the end of a source, and none of these ends",
+            "add '-', or leave it out; Ctrl-C stops",
+        ));
+    }
     let patience = patience.map(|patience| time_within("--exit-on-eof", patience, EXIT_ON_EOF)).transpose()?;
     Ok(patience.map_or(AtEof::Serve, AtEof::Stop))
 }

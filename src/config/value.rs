@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 
 use crate::channel::Tail;
 use crate::http::query;
+use crate::source::file::Begin;
 
 /// A size in bytes: `512KiB`, `16MiB`, `1GiB`, `1000`.
 pub fn size(text: &str) -> Result<u64, String> {
@@ -39,6 +40,40 @@ pub fn tail(text: &str) -> Result<Tail, String> {
     query::tail("--tail", text).map_err(|_| "expected a number or 'all'".to_owned())
 }
 
+/// Where files begin: `start`, `end`, or `-N` for the last N lines.
+pub fn begin(text: &str) -> Result<Begin, String> {
+    let last = || text.strip_prefix('-').and_then(|count| count.parse().ok()).map(Begin::Last);
+    match text {
+        "start" => Ok(Begin::Start),
+        "end" => Ok(Begin::End),
+        _ => last().ok_or_else(|| "expected start, end, or -N for the last N lines".to_owned()),
+    }
+}
+
+/// After how long an unfinished line becomes an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// After this time.
+    After(Duration),
+    /// Not before it ends.
+    Off,
+}
+
+/// A duration, or `off`.
+pub fn flush(text: &str) -> Result<Flush, String> {
+    if text == "off" {
+        return Ok(Flush::Off);
+    }
+    duration(text).map(Flush::After).map_err(|_| "expected a duration such as 1s, or off".to_owned())
+}
+
+/// Rights of a file, in octal: `0620`.
+pub fn rights(text: &str) -> Result<u32, String> {
+    let is_octal = text.len() <= 4 && !text.is_empty() && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    let rights = u32::from_str_radix(text, 8).ok().filter(|rights| is_octal && *rights <= 0o777);
+    rights.ok_or_else(|| "expected rights in octal, such as 0620".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +90,13 @@ mod tests {
     }
 
     #[test]
+    fn places_rights_and_pauses_are_read_as_people_write_them() {
+        assert_eq!((begin("start"), begin("end"), begin("-50")), (Ok(Begin::Start), Ok(Begin::End), Ok(Begin::Last(50))));
+        assert_eq!((rights("0620"), rights("600")), (Ok(0o620), Ok(0o600)));
+        assert_eq!((flush("off"), flush("2s")), (Ok(Flush::Off), Ok(Flush::After(Duration::from_secs(2)))));
+    }
+
+    #[test]
     fn what_is_no_size_or_duration_is_refused() {
         for bad in ["", "x", "16QiB", "-1", "MiB", "1e3", "nan", "inf"] {
             assert!(size(bad).is_err(), "{bad}: {:?}", size(bad));
@@ -62,6 +104,13 @@ mod tests {
         for bad in ["", "x", "15", "-5s", "5 parsecs"] {
             assert!(duration(bad).is_err(), "{bad}: {:?}", duration(bad));
         }
+        for bad in ["", "0", "1000", "-", "--5", "begin"] {
+            assert!(begin(bad).is_err(), "{bad}: {:?}", begin(bad));
+        }
+        for bad in ["", "8", "01777", "-1", "rw", "00620"] {
+            assert!(rights(bad).is_err(), "{bad}: {:?}", rights(bad));
+        }
+        assert!(flush("never").is_err());
         assert!(count("0").is_err());
         assert!(port("65536").is_err());
         assert!(tail("some").is_err());

@@ -1,8 +1,9 @@
 //! What the configuration must know of the world: looked at once, before anything is opened.
 
+use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
@@ -12,6 +13,8 @@ use nix::sys::stat::{SFlag, fstat};
 pub struct World {
     /// What standard input is.
     pub stdin: StdinKind,
+    /// The working directory, from which relative paths lead on.
+    pub directory: PathBuf,
     /// The machine's name.
     pub hostname: Option<String>,
     /// How much memory the cgroup may use, in bytes.
@@ -24,6 +27,8 @@ pub enum StdinKind {
     /// Something that can be read to its end.
     #[default]
     Readable,
+    /// A pipe: somebody may be writing to it.
+    Pipe,
     /// A terminal: read only if the user says `-`.
     Terminal,
     /// Nothing was opened for the process.
@@ -38,6 +43,7 @@ impl World {
     pub fn look() -> Self {
         Self {
             stdin: stdin_kind(),
+            directory: env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             hostname: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()),
             memory_limit: memory_limit(Path::new("/")),
         }
@@ -58,6 +64,7 @@ fn stdin_kind() -> StdinKind {
     match () {
         () if access == OFlag::O_WRONLY || (is_null && access == OFlag::O_RDWR) => StdinKind::Closed,
         () if kind == SFlag::S_IFDIR => StdinKind::Directory,
+        () if kind == SFlag::S_IFIFO => StdinKind::Pipe,
         () => StdinKind::Readable,
     }
 }

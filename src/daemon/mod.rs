@@ -5,6 +5,7 @@
 //! within a second whatever clients do; a second signal ends it at once.
 
 pub mod exit;
+mod reading;
 mod signals;
 mod tasks;
 pub mod telemetry;
@@ -23,18 +24,19 @@ use tracing::{error, info, warn};
 
 use crate::channel::Channels;
 use crate::clock;
-use crate::config::{Addresses, AtEof, Config, Copying};
+use crate::config::{Addresses, AtEof, Config};
 use crate::http::router::{Site, Told};
 use crate::http::slots::Slots;
 use crate::http::stream::Ending;
 use crate::http::{self, Server, listener};
 use crate::mapping::Mapper;
 use crate::metrics::Metrics;
-use crate::pipeline::{self, Outcome, Pipeline, Summary};
-use crate::source::{self, stdin::Stdin, tee::Tee};
+use crate::pipeline::{Fittings, Outcome, Summary};
+use crate::source;
 use crate::store::Store;
 
 use exit::Fatal;
+use reading::{Reading, open_files};
 use signals::{Request, Signals};
 use tasks::{Done, Tasks};
 
@@ -87,10 +89,15 @@ fn raise_file_limit() {
     }
 }
 
-/// How many clients there may be: as many as the user says, or as the limit of open files leaves.
-fn places(wanted: usize) -> usize {
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
-    let left = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(http::SPARE_CONNECTIONS + OWN_FILES);
+/// How many descriptors the process may have.
+fn file_limit() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
+}
+
+/// How many clients there may be: as many as the user says, or as the limit of open files leaves beside `files` that are followed.
+fn places(wanted: usize, files: usize) -> usize {
+    let limit = file_limit();
+    let left = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(http::SPARE_CONNECTIONS + OWN_FILES + files);
     if wanted > left {
         let left = left.max(1);
         warn!("the limit of open files ({limit}) leaves room for {left} clients instead of {wanted}; ulimit -n raises it");
@@ -112,6 +119,8 @@ struct Daemon {
     metrics: Arc<Metrics>,
     /// When clients come back.
     retry: Duration,
+    /// How many sources are still to end.
+    to_end: usize,
 }
 
 impl Daemon {
@@ -125,22 +134,23 @@ impl Daemon {
             reading: source::Stop::new().map_err(unexpected("could not make an event descriptor"))?,
             ending: Ending::default(),
             connections: TaskTracker::new(),
-            slots: Slots::new(places(config.max_clients)),
+            slots: Slots::new(places(config.max_clients, open_files(&config))),
             metrics: Arc::default(),
             retry: config.retry,
+            to_end: 0,
         };
         let began = clock::now();
         let channels = Channels::new(config.history, began);
-        let channel = channels.open(config.channel.clone());
-        let mapper = Mapper { event_type: config.event_type.clone() };
-        let store = Arc::new(Store::new(began));
-        let pipeline = Pipeline::new(config.max_line, mapper, store, channel, Arc::clone(&daemon.metrics));
-
-        let tee = (config.tee == Copying::ToStdout).then(Tee::new);
+        let fittings = Fittings {
+            max_line: config.max_line,
+            mapper: Mapper { event_type: config.event_type.clone() },
+            store: Arc::new(Store::new(began)),
+            metrics: Arc::clone(&daemon.metrics),
+        };
+        let reading = Reading { channels: &channels, fittings, stop: &daemon.reading };
+        daemon.to_end = reading.start(&config, &mut daemon.tasks)?;
         let server = daemon.server(config, channels);
         daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
-        let stdin = Stdin::new(daemon.reading.clone());
-        daemon.tasks.spawn_thread(STDIN, move || Done::Source(pipeline::run(stdin, pipeline, tee)))?;
         Ok(daemon)
     }
 
@@ -186,9 +196,10 @@ impl Daemon {
         loop {
             tokio::select! {
                 done = self.tasks.next() => match done? {
-                    Done::Source(end) => {
-                        say_how_it_ended(&end, self.at_eof);
-                        if let AtEof::Stop(patience) = self.at_eof {
+                    Done::Source(name, end) => {
+                        self.to_end = self.to_end.saturating_sub(1);
+                        say_how_it_ended(&name, &end, if self.to_end > 0 { None } else { Some(self.at_eof) });
+                        if let (AtEof::Stop(patience), 0) = (self.at_eof, self.to_end) {
                             return self.stop_when_sent(patience).await;
                         }
                     }
@@ -250,20 +261,21 @@ async fn stop_request(signals: &mut Signals, has_terminal: bool) {
     }
 }
 
-/// Tells how the input ended, and what follows.
-fn say_how_it_ended(end: &io::Result<(Summary, Outcome)>, at_eof: AtEof) {
+/// Tells how a source ended, and what follows if it was the last.
+fn say_how_it_ended(name: &str, end: &io::Result<(Summary, Outcome)>, at_eof: Option<AtEof>) {
     let next = match at_eof {
-        AtEof::Serve => "still serving, Ctrl-C stops (--exit-on-eof)",
-        AtEof::Stop(_) => "stopping when clients have got everything",
+        None => "the others go on",
+        Some(AtEof::Serve) => "still serving, Ctrl-C stops (--exit-on-eof)",
+        Some(AtEof::Stop(_)) => "stopping when clients have got everything",
     };
     match end {
-        Err(error) => warn!("could not read {STDIN}: {}; {next}", exit::reason(error)),
+        Err(error) => warn!("could not read {name}: {}; {next}", exit::reason(error)),
         Ok((_, Outcome::Stopped)) => {}
-        Ok((Summary { lines: 0, .. }, Outcome::Ended)) => {
-            warn!("{STDIN} was empty (in a container: run it with -i); {next}");
+        Ok((Summary { bytes: 0, .. }, Outcome::Ended)) if name == STDIN => {
+            warn!("{name} was empty (in a container: run it with -i); {next}");
         }
-        Ok((Summary { lines: 1, .. }, Outcome::Ended)) => info!("{STDIN} ended after 1 line; {next}"),
-        Ok((Summary { lines, .. }, Outcome::Ended)) => info!("{STDIN} ended after {} lines; {next}", grouped(*lines)),
+        Ok((Summary { lines: 1, .. }, Outcome::Ended)) => info!("{name} ended after 1 line; {next}"),
+        Ok((Summary { lines, .. }, Outcome::Ended)) => info!("{name} ended after {} lines; {next}", grouped(*lines)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The long-lived tasks: few, named, and none of them ends unnoticed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
 use std::thread;
@@ -14,8 +14,8 @@ use crate::pipeline::{Outcome, Summary};
 /// How a task came to its end.
 #[derive(Debug)]
 pub enum Done {
-    /// A source has ended, failed or stopped.
-    Source(io::Result<(Summary, Outcome)>),
+    /// A source has ended, failed or stopped: what it is called, and how.
+    Source(String, io::Result<(Summary, Outcome)>),
     /// A listener accepts no more: only when the daemon stops.
     Listener,
 }
@@ -25,6 +25,8 @@ pub enum Done {
 pub struct Tasks {
     running: JoinSet<Result<Done, Fatal>>,
     names: HashMap<Id, String>,
+    /// Those that read sources.
+    sources: HashSet<Id>,
 }
 
 impl Tasks {
@@ -34,8 +36,8 @@ impl Tasks {
         self.names.insert(handle.id(), name.to_owned());
     }
 
-    /// Starts a thread, for what can only be waited for by blocking.
-    pub fn spawn_thread(&mut self, name: &str, work: impl FnOnce() -> Done + Send + 'static) -> Result<(), Fatal> {
+    /// Starts a thread that reads a source, which can only be waited for by blocking.
+    pub fn spawn_source(&mut self, name: &str, work: impl FnOnce() -> Done + Send + 'static) -> Result<(), Fatal> {
         let (sender, done) = oneshot::channel();
         let thread = thread::Builder::new().name(name.to_owned());
         thread
@@ -48,6 +50,7 @@ impl Tasks {
         // A thread that panics drops the sender.
         let handle = self.running.spawn(async move { done.await.map_err(|_| Fatal::panicked(&owned)) });
         self.names.insert(handle.id(), name.to_owned());
+        self.sources.insert(handle.id());
         Ok(())
     }
 
@@ -59,6 +62,7 @@ impl Tasks {
         match self.running.join_next_with_id().await {
             Some(Ok((id, done))) => {
                 self.names.remove(&id);
+                self.sources.remove(&id);
                 done
             }
             Some(Err(error)) => Err(Fatal::panicked(self.names.get(&error.id()).map_or("?", String::as_str))),
@@ -66,9 +70,9 @@ impl Tasks {
         }
     }
 
-    /// Waits until a source has ended, or there is none.
+    /// Waits until all sources have ended.
     pub async fn until_sources_end(&mut self) {
-        while self.names.values().any(|name| name == super::STDIN) {
+        while !self.sources.is_empty() {
             if let Err(fatal) = self.next().await {
                 tracing::error!("{}", fatal.line());
                 return;

@@ -3,7 +3,7 @@
 use hyper::{Response, StatusCode};
 
 use super::response::{self, Content};
-use crate::channel::{EndReason, Status};
+use crate::channel::Status;
 use crate::metrics::Metrics;
 
 /// `/healthz`: the daemon answers.
@@ -12,13 +12,14 @@ pub fn healthz() -> Response<Content> {
     response::text(StatusCode::OK, "ok")
 }
 
-/// `/readyz`: streams are served. With `?strict` also: no source has failed.
+/// `/readyz`: streams are served. With `?strict` also: no source has failed or cannot be read now.
+/// One that is not there yet is waited for, which is no failure.
 #[must_use]
 pub fn readyz(query: Option<&str>, status: &Status) -> Response<Content> {
     let is_strict = query.unwrap_or("").split('&').any(|pair| pair.split('=').next() == Some("strict"));
-    let has_failed = status.channels.iter().any(|channel| channel.reason == Some(EndReason::Error));
+    let has_failed = status.channels.iter().any(|channel| channel.has_failed);
     if is_strict && has_failed {
-        response::text(StatusCode::SERVICE_UNAVAILABLE, "a source has failed")
+        response::text(StatusCode::SERVICE_UNAVAILABLE, "a source cannot be read")
     } else {
         response::text(StatusCode::OK, "ok")
     }
@@ -38,6 +39,8 @@ pub fn metrics(metrics: &Metrics, clients: usize, status: &Status) -> Response<C
         ("input_bytes", "Bytes read from sources.", metrics.input_bytes.get()),
         ("input_lines", "Lines read from sources.", metrics.input_lines.get()),
         ("long_lines", "Lines longer than --max-line, which became several events.", metrics.long_lines.get()),
+        ("source_gaps", "Truncations, and files that could not be found any more.", metrics.source_gaps.get()),
+        ("source_failures", "Times that a source could not be read.", metrics.source_failures.get()),
         ("connections", "Connections accepted.", metrics.connections.get()),
         ("requests", "Requests answered.", metrics.requests.get()),
         ("streams", "Streams opened.", metrics.streams.get()),
@@ -47,7 +50,7 @@ pub fn metrics(metrics: &Metrics, clients: usize, status: &Status) -> Response<C
         ("refused_hosts", "Requests refused for their Host.", metrics.refused_host.get()),
         ("refused_origins", "Requests refused for their origin.", metrics.refused_origin.get()),
         ("stalled_connections", "Connections cut by --write-timeout.", metrics.stalled.get()),
-        ("dropped_events", "Events dropped from the history.", status.channels.iter().map(|channel| channel.dropped).sum()),
+        ("dropped_events", "Events dropped from the history.", status.dropped),
     ];
     let gauges = [
         ("clients", "Streams open now.", clients as u64),

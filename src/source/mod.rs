@@ -1,20 +1,27 @@
 //! Bytes in: one file for each kind of source, the same function in each: `read`, which waits for the next bytes.
 //!
-//! A source is read by a thread of its own where the kernel offers nothing better than a blocking read. It knows nothing of
-//! lines, events or clients. Nobody downstream can make it wait but the user's own `--tee`.
+//! Standard input and inherited descriptors end (`stream`): each is read by a thread of its own. Named pipes (`fifo`) and files (`file`) do not end,
+//! and what stands behind a path changes: their threads give [`News`]. No source knows of lines, events or clients. Nobody downstream can make
+//! one wait but the user's own `--tee`.
 
+pub mod fifo;
+pub mod file;
 pub mod hint;
-pub mod stdin;
+pub mod naming;
+mod retry;
+pub mod stream;
 pub mod tee;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::event::{Age, ChannelName};
 
 /// What a source gives.
 #[derive(Debug)]
@@ -27,6 +34,99 @@ pub enum Read<'a> {
     Ended,
     /// The daemon stops.
     Stopped,
+}
+
+/// A path that is followed, in [`News`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathKey(pub u64);
+
+/// What stands behind a path for a while, in [`News`]: its bytes are one text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileKey(pub u64);
+
+/// What a source that follows paths has to tell, in the order in which it happened to each path.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// A path is followed from now on, into the channel of this name.
+    Followed {
+        /// The path.
+        path: PathKey,
+        /// Its channel.
+        channel: ChannelName,
+    },
+    /// The next bytes of a file.
+    Bytes {
+        /// The path that it stands or stood behind.
+        path: PathKey,
+        /// The file.
+        file: FileKey,
+        /// At least one.
+        bytes: &'a [u8],
+        /// Whether they were there before the daemon looked.
+        age: Age,
+    },
+    /// A file will give nothing more: its last line has ended, however it ends.
+    Over {
+        /// The path that it stood behind.
+        path: PathKey,
+        /// The file.
+        file: FileKey,
+    },
+    /// Bytes are lost here.
+    Lost {
+        /// The path that they were written to.
+        path: PathKey,
+        /// How.
+        loss: Loss,
+    },
+    /// Whether the path can be read has changed.
+    State {
+        /// The path.
+        path: PathKey,
+        /// What holds now.
+        state: State,
+    },
+    /// The path is not followed any more.
+    Left {
+        /// The path.
+        path: PathKey,
+    },
+}
+
+/// How bytes of a file are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The file was cut; what was written since the last look is unknown.
+    Truncated,
+    /// The file was cut, or rewritten, and has grown past the place of the last look.
+    Overwritten,
+    /// The file could not be found any more, and may not have been read to its end.
+    Vanished,
+}
+
+/// Whether a source that follows paths goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// There may be more.
+    Again,
+    /// The daemon stops.
+    Stopped,
+}
+
+/// Where news go.
+pub type Sink<'s> = dyn FnMut(News<'_>) + 's;
+
+/// Whether a path can be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It is read.
+    Reading,
+    /// Nothing is there.
+    Absent,
+    /// Something is there that cannot be read, for this reason.
+    Failing(String),
+    /// What is there is read by another name, for this reason.
+    Elsewhere(String),
 }
 
 /// Tells reading threads that the daemon stops, also while they wait for bytes. Cheap to clone.
@@ -48,19 +148,21 @@ impl Stop {
 }
 
 /// What a wait found.
+#[derive(Debug, PartialEq, Eq)]
 enum Ready {
+    /// One of the descriptors has bytes, or has ended.
     Bytes,
     Quiet,
     Stopped,
 }
 
-/// Waits until `fd` has bytes (or has ended), the stop is raised, or it is `until`.
-fn wait(fd: &impl AsFd, stop: &Stop, until: Option<Instant>) -> io::Result<Ready> {
+/// Waits until one of `fds` has bytes (or has ended), the stop is raised, or it is `until`.
+fn wait(fds: &[BorrowedFd<'_>], stop: &Stop, until: Option<Instant>) -> io::Result<Ready> {
+    let mut polled: Vec<_> = [&[stop.0.as_fd()], fds].concat().into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     loop {
-        let mut fds = [PollFd::new(stop.0.as_fd(), PollFlags::POLLIN), PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, timeout(until)) {
+        match poll(&mut polled, timeout(until)) {
             Ok(0) => return Ok(Ready::Quiet),
-            Ok(_) if fds[0].any() == Some(true) => return Ok(Ready::Stopped),
+            Ok(_) if polled[0].any() == Some(true) => return Ok(Ready::Stopped),
             Ok(_) => return Ok(Ready::Bytes),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -70,7 +172,13 @@ fn wait(fd: &impl AsFd, stop: &Stop, until: Option<Instant>) -> io::Result<Ready
 
 fn timeout(until: Option<Instant>) -> PollTimeout {
     let Some(until) = until else { return PollTimeout::NONE };
+    let left = until.saturating_duration_since(Instant::now());
     // Rounded up, so that a wait is never over just before its time.
-    let left = until.saturating_duration_since(Instant::now()).as_millis() + 1;
+    let left = if left.is_zero() { 0 } else { left.as_millis() + 1 };
     u16::try_from(left).map_or(PollTimeout::MAX, PollTimeout::from)
+}
+
+/// What the kernel says of an error, without its number.
+fn reason(error: &io::Error) -> String {
+    error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase())
 }

@@ -4,7 +4,7 @@ use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::batch::{Batch, MAX_BATCH};
-use crate::event::{ChannelName, Event, Millis, Position};
+use crate::event::{Age, ChannelName, Event, Millis, Position};
 use crate::sse;
 
 /// What the scratch keeps of its memory after a very long line, in bytes: a usual turn fits.
@@ -32,16 +32,16 @@ impl Store {
         Self { naming: Mutex::new(Naming { newest, scratch: Vec::new() }) }
     }
 
-    /// Takes the turn to name events of `channel` that arrive at `now`. Everybody else waits until it is dropped, which must
+    /// Takes the turn to name events of `channel`, all of one `age`, that arrive at `now`. Everybody else waits until it is dropped, which must
     /// be after its batches are published.
-    pub fn turn(&self, channel: &ChannelName, now: Millis) -> Turn<'_> {
+    pub fn turn(&self, channel: &ChannelName, now: Millis, age: Age) -> Turn<'_> {
         // A panic while holding the turn leaves a number unused at worst: the order still holds.
         let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         naming.scratch.clear();
         naming.scratch.shrink_to(KEPT_SCRATCH);
         let time = naming.newest.time.max(now);
         let number = naming.newest.number;
-        Turn { channel: channel.clone(), time, number, sealed: number, batches: Vec::new(), naming }
+        Turn { channel: channel.clone(), time, age, number, sealed: number, batches: Vec::new(), naming }
     }
 }
 
@@ -51,6 +51,8 @@ pub struct Turn<'a> {
     channel: ChannelName,
     /// Arrival time of all events of this turn.
     time: Millis,
+    /// Age of all events of this turn.
+    age: Age,
     /// The last number given.
     number: u64,
     /// The last number whose event is in `batches`; those above are in the scratch.
@@ -60,11 +62,17 @@ pub struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// The position of the event that is added next: what an event says of its own place.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        Position { number: self.number + 1, time: self.time }
+    }
+
     /// Names and encodes the next event.
     pub fn add(&mut self, event: Event<'_>) {
         let start = self.naming.scratch.len();
-        self.number += 1;
-        let position = Position { number: self.number, time: self.time };
+        let position = self.position();
+        self.number = position.number;
         sse::event(&mut self.naming.scratch, position, &self.channel, event);
         self.keep_batches_small(start);
     }
@@ -100,7 +108,7 @@ impl Turn<'_> {
     fn seal(&mut self, end: usize, last: u64) {
         if last > self.sealed {
             let encoded = self.naming.scratch[..end].into();
-            self.batches.push(Batch::new(self.channel.clone(), self.time, self.sealed + 1..=last, encoded));
+            self.batches.push(Batch::new(self.channel.clone(), self.time, self.sealed + 1..=last, encoded, self.age));
             self.naming.scratch.drain(..end);
             self.sealed = last;
         }
@@ -121,7 +129,7 @@ mod tests {
         let name: ChannelName = "a".parse().unwrap();
         let mut named = Vec::new();
         for now in [150, 120, 160] {
-            let mut turn = store.turn(&name, now);
+            let mut turn = store.turn(&name, now, Age::New);
             turn.add(line(b"x"));
             turn.add(line(b"y"));
             named.extend(turn.commit().iter().map(|batch| (batch.numbers().clone(), batch.time())));
@@ -133,16 +141,29 @@ mod tests {
     fn a_turn_without_events_has_no_batch_and_uses_no_number() {
         let store = Store::new(0);
         let name: ChannelName = "a".parse().unwrap();
-        assert!(store.turn(&name, 1).commit().is_empty());
-        let mut turn = store.turn(&name, 2);
+        assert!(store.turn(&name, 1, Age::New).commit().is_empty());
+        let mut turn = store.turn(&name, 2, Age::New);
         turn.add(line(b""));
         assert_eq!(turn.commit()[0].numbers(), &(1..=1));
     }
 
     #[test]
+    fn an_event_can_say_its_own_position() {
+        let store = Store::new(0);
+        let mut turn = store.turn(&"a".parse().unwrap(), 7, Age::Old);
+        turn.add(line(b"x"));
+        let own = turn.position();
+        turn.add_control("gap", &own);
+        assert_eq!(own, Position { number: 2, time: 7 });
+        let batches = turn.commit();
+        assert!(batches[0].part(1, 2).starts_with(b"id: 7-2/a\nevent: gap\ndata: \"7-2\"\n"), "{batches:?}");
+        assert_eq!(batches[0].age(), Age::Old);
+    }
+
+    #[test]
     fn a_batch_is_small_or_one_event() {
         let store = Store::new(0);
-        let mut turn = store.turn(&"a".parse().unwrap(), 1);
+        let mut turn = store.turn(&"a".parse().unwrap(), 1, Age::New);
         let large = vec![b'x'; 2 * MAX_BATCH];
         for data in [&b"small"[..], &large, b"small", b"small"] {
             turn.add(line(data));

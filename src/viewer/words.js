@@ -34,6 +34,8 @@ export function waiting(state, channels, over) {
 export function gap({ reason, lost, channels }, several) {
   if (reason === 'restart') return 'the daemon was started anew; lines may be missing here';
   const where = several && channels?.length ? ` of ${list(channels)}` : '';
+  const cut = { truncated: 'was truncated', overwritten: 'was overwritten', vanished: 'has vanished' }[reason];
+  if (cut) return `the file${where} ${cut}; lines may be missing here`;
   const lines = `${lost ? count(lost, 'line') : 'lines'}${where} ${lost === 1 ? 'is' : 'are'}`;
   if (reason === 'dropped') return `${lines} no longer held`;
   if (reason === 'slow') return `${lines} skipped: this page was too slow for them`;

@@ -1,9 +1,12 @@
-//! Standard input, read in large blocks by a thread of its own.
+//! Standard input and inherited descriptors: bytes that come and end. Read in large blocks by a thread of their own.
 //!
 //! Not `tokio::io::stdin`: its helper thread cannot be stopped, and it copies every byte once more. Not non-blocking reads
 //! either: the flag belongs to the open file, and so to everybody who shares it. `poll` waits for bytes and for the stop alike.
 
+use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 use std::time::Instant;
 
 use nix::errno::Errno;
@@ -14,19 +17,27 @@ use super::{Read, Ready, Stop, wait};
 /// Bytes asked of one read: what a pipe holds by default.
 const BLOCK: usize = 64 * 1024;
 
-/// The process's standard input.
+/// Bytes until they end.
 #[derive(Debug)]
-pub struct Stdin {
-    fd: io::Stdin,
+pub struct Stream {
+    fd: OwnedFd,
     block: Box<[u8]>,
     stop: Stop,
 }
 
-impl Stdin {
+impl Stream {
     /// Standard input, until `stop` is raised.
-    #[must_use]
-    pub fn new(stop: Stop) -> Self {
-        Self { fd: io::stdin(), block: vec![0; BLOCK].into(), stop }
+    pub fn stdin(stop: Stop) -> io::Result<Self> {
+        Ok(Self::new(io::stdin().as_fd().try_clone_to_owned()?, stop))
+    }
+
+    /// An inherited descriptor, by its path: `/dev/fd/3`.
+    pub fn open(path: &Path, stop: Stop) -> io::Result<Self> {
+        Ok(Self::new(File::open(path)?.into(), stop))
+    }
+
+    fn new(fd: OwnedFd, stop: Stop) -> Self {
+        Self { fd, block: vec![0; BLOCK].into(), stop }
     }
 
     /// Waits for the next bytes, at most until `until`.
@@ -35,7 +46,7 @@ impl Stdin {
     /// What the kernel says of the read. Nothing more can be read then.
     pub fn read(&mut self, until: Option<Instant>) -> io::Result<Read<'_>> {
         let count = loop {
-            match wait(&self.fd, &self.stop, until)? {
+            match wait(&[self.fd.as_fd()], &self.stop, until)? {
                 Ready::Stopped => return Ok(Read::Stopped),
                 Ready::Quiet => return Ok(Read::Quiet),
                 Ready::Bytes => {}

@@ -4,10 +4,14 @@
 //! source.read ▸ framer.push ▸ mapper.map ▸ turn.add ▸ channel.publish
 //! ```
 //!
-//! Nothing here waits for a client. The only thing that can slow a source down is the user's own `--tee`.
+//! Standard input and inherited descriptors are one text ([`run`]). What a followed path gives is one text for each file that stands behind it
+//! ([`lanes`]). Nothing here waits for a client. The only thing that can slow a source down is the user's own `--tee`.
+
+pub mod lanes;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -15,12 +19,12 @@ use tracing::warn;
 
 use crate::channel::{Channel, ChannelLife, EndReason};
 use crate::clock::now;
-use crate::event::ChannelName;
+use crate::event::{Age, ChannelName};
 use crate::framing::Framer;
 use crate::mapping::Mapper;
 use crate::metrics::Metrics;
 use crate::source::hint::BlockBuffering;
-use crate::source::stdin::Stdin;
+use crate::source::stream::Stream;
 use crate::source::{Read, tee::Tee};
 use crate::store::Store;
 
@@ -30,21 +34,53 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// A line that ends within this time shows no progress: a CR that ended a read has shown then whether it belongs to a CRLF.
 const PROGRESS_SETTLES: Duration = Duration::from_millis(20);
 
-/// The way from a source's bytes to its channel.
+/// What all pipelines share.
+#[derive(Debug, Clone)]
+pub struct Fittings {
+    /// Bytes up to which a line stays whole.
+    pub max_line: usize,
+    /// Lines to events.
+    pub mapper: Mapper,
+    /// Who names events.
+    pub store: Arc<Store>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What differs between kinds of sources.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// After how much silence an unfinished line becomes an event.
+    pub flush_partial: Option<Duration>,
+    /// Whether a writer may hold its bytes back in blocks.
+    pub writer: Writer,
+}
+
+/// Who writes what is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// A program behind a pipe, whose C library may write in blocks.
+    Pipe,
+    /// A file, in which it does not matter.
+    File,
+}
+
+/// The way from a text's bytes to its channel.
 #[derive(Debug)]
 pub struct Pipeline {
     framer: Framer,
-    mapper: Mapper,
-    store: Arc<Store>,
+    fittings: Fittings,
+    manner: Manner,
     channel: Channel,
-    metrics: Arc<Metrics>,
     buffering: BlockBuffering,
     /// When the state of the unfinished line is to be shown.
     progress_due: Option<Instant>,
     /// When one was shown last.
     progress_shown: Option<Instant>,
-    /// Whether a line over the limit has been told.
-    long_line_told: bool,
+    /// When the unfinished line becomes an event.
+    flush_due: Option<Instant>,
+    /// Whether a line over the limit has been told; once for each source.
+    long_line_told: Arc<AtomicBool>,
     /// What the source gave.
     read: Summary,
 }
@@ -67,22 +103,22 @@ struct End<'a> {
     exit: Option<i32>,
 }
 
-/// Reads standard input to its end, or until the daemon stops.
+/// Reads a stream to its end, or until the daemon stops.
 ///
 /// # Errors
 /// The read that failed; the channel has ended all the same.
-pub fn run(mut source: Stdin, mut pipeline: Pipeline, mut tee: Option<Tee>) -> io::Result<(Summary, Outcome)> {
+pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> io::Result<(Summary, Outcome)> {
     loop {
         match source.read(pipeline.due()) {
             Ok(Read::Bytes(bytes)) => {
-                pipeline.push(bytes);
+                pipeline.push(bytes, Age::New);
                 if let Some(tee) = &mut tee {
                     tee.copy(bytes);
                 }
             }
             Ok(Read::Quiet) => {}
             Ok(Read::Ended) => return Ok((pipeline.end(EndReason::Eof), Outcome::Ended)),
-            Ok(Read::Stopped) => return Ok((pipeline.stop(), Outcome::Stopped)),
+            Ok(Read::Stopped) => return Ok((pipeline.flush(), Outcome::Stopped)),
             Err(error) => {
                 pipeline.end(EndReason::Error);
                 return Err(error);
@@ -102,29 +138,38 @@ pub enum Outcome {
 }
 
 impl Pipeline {
-    /// A pipeline into `channel`, for lines of at most `max_line` bytes.
+    /// A pipeline into `channel`.
     #[must_use]
-    pub fn new(max_line: usize, mapper: Mapper, store: Arc<Store>, channel: Channel, metrics: Arc<Metrics>) -> Self {
+    pub fn new(fittings: &Fittings, manner: Manner, channel: Channel) -> Self {
         Self {
-            framer: Framer::new(max_line),
-            mapper,
-            store,
+            framer: Framer::new(fittings.max_line),
+            fittings: fittings.clone(),
+            manner,
             channel,
-            metrics,
             buffering: BlockBuffering::default(),
             progress_due: None,
             progress_shown: None,
-            long_line_told: false,
+            flush_due: None,
+            long_line_told: Arc::default(),
             read: Summary::default(),
         }
     }
 
-    /// Takes the next bytes of the source.
-    pub fn push(&mut self, bytes: &[u8]) {
-        let mut turn = self.store.turn(self.channel.name(), now());
-        self.framer.push(bytes, |line| turn.add(self.mapper.map(line)));
+    /// A pipeline for another text of the same channel.
+    #[must_use]
+    fn beside(&self) -> Self {
+        let mut other = Self::new(&self.fittings, self.manner, self.channel.clone());
+        other.long_line_told = Arc::clone(&self.long_line_told);
+        other
+    }
+
+    /// Takes the next bytes of the text.
+    pub fn push(&mut self, bytes: &[u8], age: Age) {
+        let Self { framer, fittings, channel, .. } = self;
+        let mut turn = fittings.store.turn(channel.name(), now(), age);
+        framer.push(bytes, |line| turn.add(fittings.mapper.map(line)));
         let lines = turn.count();
-        self.channel.publish(turn.commit(), ChannelLife::Open);
+        channel.publish(turn.commit(), ChannelLife::Open);
         drop(turn);
         self.count(bytes.len(), lines);
         self.look_ahead(bytes.len());
@@ -132,23 +177,23 @@ impl Pipeline {
 
     /// The source has ended for good: its last line is an event, and then `end`.
     pub fn end(&mut self, reason: EndReason) -> Summary {
-        let mut turn = self.store.turn(self.channel.name(), now());
-        self.framer.end(|line| turn.add(self.mapper.map(line)));
-        let lines = turn.count();
-        turn.add_control("end", &End { channel: self.channel.name(), reason, exit: None });
+        self.flush();
+        let name = self.channel.name();
+        let mut turn = self.fittings.store.turn(name, now(), Age::New);
+        turn.add_control("end", &End { channel: name, reason, exit: None });
         self.channel.publish(turn.commit(), ChannelLife::Ended(reason));
-        drop(turn);
-        self.count(0, lines);
         self.read
     }
 
-    /// The daemon stops: what has been read of an unfinished line is not lost.
-    fn stop(&mut self) -> Summary {
-        let mut turn = self.store.turn(self.channel.name(), now());
-        self.framer.end(|line| turn.add(self.mapper.map(line)));
+    /// The unfinished line becomes an event: nothing will finish it.
+    pub fn flush(&mut self) -> Summary {
+        let Self { framer, fittings, channel, .. } = self;
+        let mut turn = fittings.store.turn(channel.name(), now(), Age::New);
+        framer.end(|line| turn.add(fittings.mapper.map(line)));
         let lines = turn.count();
-        self.channel.publish(turn.commit(), ChannelLife::Open);
+        channel.publish(turn.commit(), ChannelLife::Open);
         drop(turn);
+        (self.progress_due, self.flush_due) = (None, None);
         self.count(0, lines);
         self.read
     }
@@ -156,7 +201,7 @@ impl Pipeline {
     /// When the pipeline wants to be called though nothing was read.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.progress_due.into_iter().chain(self.buffering.due()).min()
+        self.progress_due.into_iter().chain(self.buffering.due()).chain(self.flush_due).min()
     }
 
     /// Does what was put off.
@@ -168,6 +213,9 @@ impl Pipeline {
                 self.progress_shown = Some(now);
             }
         }
+        if self.flush_due.is_some_and(|due| due <= now) {
+            self.flush();
+        }
         if self.buffering.is_time_to_tell(now) {
             let channel = self.channel.name();
             warn!(%channel, "the input came in blocks of 4096 bytes and stopped inside a line: the command buffers; try `stdbuf -oL COMMAND`");
@@ -177,24 +225,28 @@ impl Pipeline {
     fn count(&mut self, bytes: usize, lines: u64) {
         self.read.bytes += bytes as u64;
         self.read.lines += lines;
-        self.metrics.input_bytes.add(bytes as u64);
-        self.metrics.input_lines.add(lines);
+        self.fittings.metrics.input_bytes.add(bytes as u64);
+        self.fittings.metrics.input_lines.add(lines);
     }
 
     /// Notes what may have to be done or told later, now that `count` bytes have been framed.
     fn look_ahead(&mut self, count: usize) {
         let now = Instant::now();
-        self.buffering.note(count, self.framer.is_inside_line(), now);
+        let is_inside_line = self.framer.is_inside_line();
+        if self.manner.writer == Writer::Pipe {
+            self.buffering.note(count, is_inside_line, now);
+        }
+        self.flush_due = self.manner.flush_partial.filter(|_| is_inside_line).map(|pause| now + pause);
         // What is due stays due: a writer that never pauses must not put it off for ever.
         let next = || self.progress_shown.map_or(now, |shown| shown + PROGRESS_EVERY).max(now + PROGRESS_SETTLES);
         self.progress_due = self.framer.is_overwritten().then(|| self.progress_due.unwrap_or_else(next));
         let long_lines = std::mem::take(&mut self.framer.long_lines);
         if long_lines > 0 {
-            if !std::mem::replace(&mut self.long_line_told, true) {
+            if !self.long_line_told.swap(true, Ordering::Relaxed) {
                 let channel = self.channel.name();
                 warn!(%channel, "a line longer than --max-line became several events; this is said once");
             }
-            self.metrics.long_lines.add(long_lines);
+            self.fittings.metrics.long_lines.add(long_lines);
         }
     }
 }

@@ -1,0 +1,111 @@
+//! What there is, for people and monitors.
+
+use serde::Serialize;
+
+use super::index::Index;
+use super::state::{ChannelLife, ChannelState, Condition, EndReason};
+use crate::batch::Batch;
+use crate::event::{ChannelName, EventId, Position};
+
+/// What there is.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// The newest event of all.
+    pub newest: Position,
+    /// What all retained batches cost, in bytes.
+    pub history_bytes: usize,
+    /// Events dropped since the daemon started, also of channels that are forgotten: it only grows.
+    #[serde(skip)]
+    pub dropped: u64,
+    /// Each channel that is there, in the order in which they were opened.
+    pub channels: Vec<ChannelStatus>,
+}
+
+/// One channel for people and monitors.
+#[derive(Debug, Serialize)]
+pub struct ChannelStatus {
+    /// Its name.
+    pub name: ChannelName,
+    /// What its source does.
+    pub state: State,
+    /// Why it is in that state, where there is something to say.
+    pub reason: Option<String>,
+    /// Whether that is a failure, which somebody should look at.
+    #[serde(skip)]
+    pub has_failed: bool,
+    /// Events published since the daemon started.
+    pub events: u64,
+    /// Events no longer held.
+    pub dropped: u64,
+    /// Events still held.
+    pub retained: u64,
+    /// What they cost of the history, in bytes.
+    pub retained_bytes: usize,
+    /// The oldest event still held.
+    pub oldest: Option<EventId>,
+    /// The newest event still held.
+    pub newest: Option<EventId>,
+    /// Streams open on views that contain the channel.
+    pub clients: usize,
+}
+
+/// What a channel's source does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It may give lines.
+    Open,
+    /// It is not there yet, or not any more, and may come.
+    Waiting,
+    /// It is there and cannot be read; it is tried again.
+    Failing,
+    /// It has ended for good.
+    Ended,
+}
+
+impl Status {
+    /// What an index holds.
+    #[must_use]
+    pub fn of(index: &Index) -> Self {
+        Self {
+            newest: index.newest(),
+            history_bytes: index.held(),
+            dropped: index.dropped(),
+            channels: index.channels().map(|(key, channel)| ChannelStatus::of(channel, index.clients_of(key))).collect(),
+        }
+    }
+}
+
+impl ChannelStatus {
+    fn of(channel: &ChannelState, clients: usize) -> Self {
+        let (state, reason, has_failed) = match (&channel.life, &channel.condition) {
+            (ChannelLife::Ended(EndReason::Eof), _) => (State::Ended, Some("eof"), false),
+            (ChannelLife::Ended(EndReason::Error), _) => (State::Ended, Some("error"), true),
+            (ChannelLife::Open, Condition::Open) => (State::Open, None, false),
+            (ChannelLife::Open, Condition::Waiting(why)) => (State::Waiting, Some(why.as_str()), false),
+            (ChannelLife::Open, Condition::Failing(why)) => (State::Failing, Some(why.as_str()), true),
+        };
+        Self {
+            name: channel.name.clone(),
+            state,
+            reason: reason.map(str::to_owned),
+            has_failed,
+            events: channel.published,
+            dropped: channel.dropped.count(),
+            retained: channel.published - channel.dropped.count(),
+            retained_bytes: channel.held,
+            oldest: channel.batches.front().map(|batch| id_of(batch, *batch.numbers().start())),
+            newest: newest_of(channel),
+            clients,
+        }
+    }
+}
+
+/// The id of a channel's newest event that is still held.
+pub(super) fn newest_of(channel: &ChannelState) -> Option<EventId> {
+    channel.batches.back().map(|batch| id_of(batch, *batch.numbers().end()))
+}
+
+fn id_of(batch: &Batch, number: u64) -> EventId {
+    EventId { position: Position { number, time: batch.time() }, channel: Some(batch.channel().clone()) }
+}

@@ -1,0 +1,323 @@
+//! What a source on the command line means: `[NAME=]SPEC`.
+//!
+//! | SPEC | what |
+//! | --- | --- |
+//! | `-` `stdin:` `/dev/stdin` | standard input |
+//! | `/dev/fd/N` | an inherited descriptor, as `<(COMMAND)` of a shell opens one |
+//! | `fifo:PATH` | a named pipe, made if it is missing |
+//! | `file:PATH` | a file, there or not, whatever its name looks like |
+//! | a path with `*`, `?`, `[` or `{` | all files that match, now and later |
+//! | a path | what is there: a named pipe or a file; if nothing is there yet, a file |
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Component, Path, PathBuf};
+
+use nix::sys::statfs::{self, statfs};
+
+use super::world::{StdinKind, World};
+use super::{ConfigError, invalid};
+use crate::event::{BadName, ChannelName};
+use crate::source::fifo::Make;
+use crate::source::file::{Files, Glob, is_wild};
+use crate::source::naming::{absolute, channel_name};
+
+/// A source that can be read.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// Standard input.
+    Stdin {
+        /// The channel of its lines.
+        channel: ChannelName,
+    },
+    /// An inherited descriptor, read until it ends.
+    Descriptor {
+        /// The channel of its lines.
+        channel: ChannelName,
+        /// `/dev/fd/N`.
+        path: PathBuf,
+    },
+    /// A named pipe.
+    Fifo {
+        /// The channel of its lines.
+        channel: ChannelName,
+        /// Its path.
+        path: PathBuf,
+        /// Whether it is made.
+        make: Make,
+    },
+    /// Files.
+    Files(Files),
+}
+
+impl Source {
+    /// Whether it can end for good.
+    #[must_use]
+    pub fn ends(&self) -> bool {
+        matches!(self, Self::Stdin { .. } | Self::Descriptor { .. })
+    }
+
+    /// What it feeds, for people.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Stdin { channel }
+            | Self::Descriptor { channel, .. }
+            | Self::Fifo { channel, .. }
+            | Self::Files(Files::One { channel, .. } | Files::Matching { name: Some(channel), .. }) => channel.to_string(),
+            Self::Files(Files::Matching { name: None, glob }) => channel_name(None, Some(&glob.base)).to_string(),
+        }
+    }
+
+    /// The channel that it alone feeds; a glob feeds several.
+    fn channel(&self) -> Option<&ChannelName> {
+        match self {
+            Self::Stdin { channel }
+            | Self::Descriptor { channel, .. }
+            | Self::Fifo { channel, .. }
+            | Self::Files(Files::One { channel, .. }) => Some(channel),
+            Self::Files(Files::Matching { .. }) => None,
+        }
+    }
+}
+
+/// Options that concern sources.
+#[derive(Debug, Clone, Copy)]
+pub struct Manners {
+    /// The rights of a pipe that is made.
+    pub fifo_mode: u32,
+}
+
+const SOURCES: &str =
+    "a source is '-' (standard input), a path, a quoted glob, fifo:PATH or file:PATH, with NAME= before it for a name of its own";
+
+/// Reads all sources; standard input is the only one if none is given.
+pub fn sources(texts: &[OsString], world: &World, manners: Manners) -> Result<Vec<Source>, ConfigError> {
+    let mut sources = texts.iter().map(|text| source(text, world, manners)).collect::<Result<Vec<_>, _>>()?;
+    if sources.is_empty() {
+        if world.stdin == StdinKind::Terminal {
+            return Err(invalid(
+                "nothing to read: standard input is a terminal",
+                "COMMAND | sse-bridge, a FILE to follow, or '-' to type the lines",
+            ));
+        }
+        sources.push(Source::Stdin { channel: stdin_name() });
+    }
+    check_together(&sources)?;
+    if sources.iter().any(|source| matches!(source, Source::Stdin { .. })) {
+        check_stdin(world.stdin)?;
+    }
+    Ok(sources)
+}
+
+fn stdin_name() -> ChannelName {
+    "stdin".parse().expect("'stdin' is a channel name")
+}
+
+fn check_stdin(stdin: StdinKind) -> Result<(), ConfigError> {
+    match stdin {
+        StdinKind::Closed => Err(invalid("nothing to read: standard input is closed", "COMMAND | sse-bridge")),
+        StdinKind::Directory => Err(invalid("nothing to read: standard input is a directory", "COMMAND | sse-bridge")),
+        StdinKind::Terminal | StdinKind::Pipe | StdinKind::Readable => Ok(()),
+    }
+}
+
+/// What each source may say alone and not beside the others.
+fn check_together(sources: &[Source]) -> Result<(), ConfigError> {
+    for (index, source) in sources.iter().enumerate() {
+        let before = &sources[..index];
+        let is_stdin = |source: &Source| matches!(source, Source::Stdin { .. });
+        if is_stdin(source) && before.iter().any(is_stdin) {
+            return Err(invalid("standard input is given twice", "it can be read only once; give '-' once"));
+        }
+        if let Source::Fifo { path, .. } = source
+            && before.iter().any(|other| matches!(other, Source::Fifo { path: same, .. } if same == path))
+        {
+            return Err(invalid(
+                format!("the pipe '{}' is given twice", path.display()),
+                "its lines go to one reader only; give it once",
+            ));
+        }
+        for other in before {
+            check_names(source, other)?;
+            check_names(other, source)?;
+        }
+    }
+    Ok(())
+}
+
+/// Names must stay a function of source and path: no two sources may come to the same one.
+fn check_names(source: &Source, other: &Source) -> Result<(), ConfigError> {
+    let twice =
+        |name: &ChannelName| Err(invalid(format!("the name '{name}' is given twice"), "every source has a name of its own"));
+    match (source.channel(), source, other) {
+        (Some(name), ..) if other.channel() == Some(name) => twice(name),
+        (Some(name), _, Source::Files(Files::Matching { name: Some(above), .. })) if name.is_at_or_below(above) => Err(invalid(
+            format!("the name '{name}' may also be that of a file of '{above}'"),
+            format!("choose one that does not lie below '{above}'"),
+        )),
+        (Some(name), Source::Files(Files::One { path, .. }), Source::Files(Files::Matching { name: None, glob }))
+            if channel_name(None, Some(path)) != *name && glob.matches(&Path::new("/").join(name.as_str())) =>
+        {
+            Err(invalid(format!("the name '{name}' is also that of a file that a glob matches"), "choose another one"))
+        }
+        (
+            None,
+            Source::Files(Files::Matching { name: Some(name), .. }),
+            Source::Files(Files::Matching { name: Some(above), .. }),
+        ) if name == above => twice(name),
+        (
+            None,
+            Source::Files(Files::Matching { name: Some(name), .. }),
+            Source::Files(Files::Matching { name: Some(above), .. }),
+        ) if name.is_at_or_below(above) => {
+            Err(invalid(format!("the name '{name}' lies below '{above}', where files get their names"), "choose another one"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads one source.
+fn source(text: &OsStr, world: &World, manners: Manners) -> Result<Source, ConfigError> {
+    let (name, spec) = split_name(text);
+    let name = name.map(parse_name).transpose()?;
+    let (scheme, rest) = split_scheme(spec);
+    if matches!((scheme, rest.as_bytes()), (None, b"-") | (Some("stdin"), b"")) {
+        return Ok(Source::Stdin { channel: name.unwrap_or_else(stdin_name) });
+    }
+    if rest.is_empty() || scheme == Some("stdin") {
+        return Err(invalid(format!("could not use '{}' as a source", text.display()), SOURCES));
+    }
+    let path = whole(&world.directory, Path::new(rest));
+    match scheme {
+        None if descriptor(&path) == Some(0) => Ok(Source::Stdin { channel: name.unwrap_or_else(stdin_name) }),
+        None if descriptor(&path).is_some() => inherited(name, path),
+        _ if rest.as_bytes().ends_with(b"/") && !path.is_dir() => Err(invalid(
+            format!("could not use '{}' as a source: it ends in '/'", text.display()),
+            "'DIR/*.log' (quoted) follows the files of a directory",
+        )),
+        None if is_wild(rest) => matching(name, &absolute(&world.directory, Path::new(rest)), text),
+        Some("fifo") => fifo(name, path, manners),
+        _ => file(name, path, scheme),
+    }
+}
+
+/// What stands before the first `=` is a name only if it has no `:` and does not begin with `/`, `.` or `~`.
+fn split_name(text: &OsStr) -> (Option<&OsStr>, &OsStr) {
+    let bytes = text.as_bytes();
+    let Some(at) = bytes.iter().position(|byte| *byte == b'=') else { return (None, text) };
+    let (name, spec) = (&bytes[..at], &bytes[at + 1..]);
+    if name.contains(&b':') || name.first().is_some_and(|first| b"/.~".contains(first)) {
+        return (None, text);
+    }
+    (Some(OsStr::from_bytes(name)), OsStr::from_bytes(spec))
+}
+
+fn parse_name(name: &OsStr) -> Result<ChannelName, ConfigError> {
+    let shown = name.display();
+    let text = name.to_str().ok_or(BadName::Byte);
+    let parsed = text.and_then(str::parse);
+    parsed.map_err(|bad| {
+        invalid(
+            format!("'{shown}' is not a channel name: {bad}"),
+            "such as web or web/access.log; a path that has '=' in it begins with ./",
+        )
+    })
+}
+
+/// `fifo:PATH`: a known word before the first colon.
+fn split_scheme(spec: &OsStr) -> (Option<&'static str>, &OsStr) {
+    for scheme in ["stdin", "fifo", "file"] {
+        if let Some(rest) = spec.as_bytes().strip_prefix(scheme.as_bytes()).and_then(|rest| rest.strip_prefix(b":")) {
+            return (Some(scheme), OsStr::from_bytes(rest));
+        }
+    }
+    (None, spec)
+}
+
+/// The path from the root. `..` behind a link leads where the link leads, so it is not taken by its words.
+fn whole(directory: &Path, path: &Path) -> PathBuf {
+    let has_parents = path.components().any(|part| part == Component::ParentDir);
+    if has_parents { directory.join(path) } else { absolute(directory, path) }
+}
+
+/// The number of an inherited descriptor, by its path.
+fn descriptor(path: &Path) -> Option<u32> {
+    if path == Path::new("/dev/stdin") {
+        return Some(0);
+    }
+    let number = path.strip_prefix("/dev/fd").or_else(|_| path.strip_prefix("/proc/self/fd")).ok()?;
+    number.to_str()?.parse().ok()
+}
+
+fn inherited(name: Option<ChannelName>, path: PathBuf) -> Result<Source, ConfigError> {
+    let shown = path.display();
+    let refuse = |why: &str, hint: &str| Err(invalid(format!("could not use '{shown}' as a source: {why}"), hint));
+    match fs::metadata(&path).map(|metadata| metadata.file_type()) {
+        Err(_) => refuse("no such descriptor is open", "a shell opens one for <(COMMAND)"),
+        Ok(kind) if kind.is_dir() => refuse("it is a directory", "<(COMMAND) is a pipe"),
+        Ok(kind) if kind.is_socket() => refuse("it is a socket", "cat <&N | sse-bridge"),
+        Ok(_) => {
+            let channel = name.unwrap_or_else(|| channel_name(None, Some(&path)));
+            Ok(Source::Descriptor { channel, path })
+        }
+    }
+}
+
+fn fifo(name: Option<ChannelName>, path: PathBuf, manners: Manners) -> Result<Source, ConfigError> {
+    if let Ok(metadata) = fs::metadata(&path)
+        && !metadata.file_type().is_fifo()
+    {
+        let shown = path.display();
+        return Err(invalid(
+            format!("could not use '{shown}' as a named pipe: it is none"),
+            format!("file:{shown} follows a file"),
+        ));
+    }
+    let channel = name.unwrap_or_else(|| channel_name(None, Some(&absolute(Path::new("/"), &path))));
+    Ok(Source::Fifo { channel, path, make: Make::Missing(manners.fifo_mode) })
+}
+
+fn file(name: Option<ChannelName>, path: PathBuf, scheme: Option<&str>) -> Result<Source, ConfigError> {
+    let shown = path.display();
+    let channel = name.unwrap_or_else(|| channel_name(None, Some(&absolute(Path::new("/"), &path))));
+    let refuse = |why: &str, hint: String| Err(invalid(format!("could not use '{shown}' as a source: {why}"), hint));
+    let kind = fs::metadata(&path).map(|metadata| metadata.file_type());
+    match kind {
+        Ok(kind) if kind.is_fifo() && scheme.is_none() => Ok(Source::Fifo { channel, path, make: Make::Never }),
+        Ok(kind) if kind.is_fifo() => refuse("it is a named pipe", format!("fifo:{shown} follows it")),
+        Ok(kind) if kind.is_dir() => refuse(
+            "it is a directory",
+            format!("'{}/*.log' (quoted) follows the files in it", shown.to_string().trim_end_matches('/')),
+        ),
+        Ok(kind) if kind.is_socket() => {
+            refuse("it is a socket", "programs connect to it; pipe one of them into sse-bridge".to_owned())
+        }
+        Ok(kind) if !kind.is_file() => refuse("it is a device", format!("cat {shown} | sse-bridge")),
+        Ok(_) if is_made_up(&path) => {
+            refuse("the kernel makes it up when it is read", format!("while cat {shown}; do sleep 1; done | sse-bridge"))
+        }
+        // What is not there, or may not be looked at, is waited for.
+        _ => Ok(Source::Files(Files::One { channel, path })),
+    }
+}
+
+/// Whether a file has no bytes of its own: in procfs and its like sizes are 0 and nothing is appended.
+fn is_made_up(path: &Path) -> bool {
+    let kinds =
+        [statfs::PROC_SUPER_MAGIC, statfs::SYSFS_MAGIC, statfs::CGROUP2_SUPER_MAGIC, statfs::DEBUGFS_MAGIC, statfs::TRACEFS_MAGIC];
+    statfs(path).is_ok_and(|found| kinds.contains(&found.filesystem_type()))
+}
+
+fn matching(name: Option<ChannelName>, path: &Path, text: &OsStr) -> Result<Source, ConfigError> {
+    let glob = Glob::parse(path).map_err(|bad| {
+        let shown = OsString::from_vec(text.as_bytes().to_vec());
+        invalid(
+            format!("could not use '{}' as a glob: {bad}", shown.display()),
+            "such as '/var/log/**/*.log'; file:PATH takes a name as it stands",
+        )
+    })?;
+    Ok(Source::Files(Files::Matching { name, glob }))
+}

@@ -1,0 +1,203 @@
+//! Starts what reads: a thread for each stream and each named pipe, and one for all files.
+
+use std::sync::mpsc::{self, Sender};
+use std::time::{Duration, Instant};
+
+use tracing::warn;
+
+use super::STDIN;
+use super::exit::Fatal;
+use super::tasks::{Done, Tasks};
+use crate::channel::{Channels, Expected, Glob, Segment};
+use crate::config::source::Source;
+use crate::config::world::StdinKind;
+use crate::config::{Config, Copying, FifoAtEnd, FlushPartial};
+use crate::event::ChannelName;
+use crate::pipeline::lanes::{self, Lanes};
+use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
+use crate::source::fifo::{Fifo, Make};
+use crate::source::file::{Files, Follower, Options, Part};
+use crate::source::stream::Stream;
+use crate::source::tee::Tee;
+use crate::source::{Stop, naming};
+
+/// The name of the task that follows files.
+pub const FILES: &str = "files";
+
+/// How long connections wait for the lines that files hold at the start, and for a file system that does not answer.
+const FIRST_LINES: Duration = Duration::from_secs(1);
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
+/// The bounds of [`open_files`].
+const LEAST_OPEN: usize = 8;
+const MOST_OPEN: usize = 1024;
+
+/// How soon the unfinished line of a named pipe is given up: its writer may have died.
+const PIPE_FALLS_IDLE: Duration = Duration::from_secs(1);
+
+/// What sources are started with.
+pub struct Reading<'a> {
+    pub channels: &'a Channels,
+    pub fittings: Fittings,
+    pub stop: &'a Stop,
+}
+
+impl Reading<'_> {
+    /// Starts all sources, and waits until each has been looked at once. Gives how many of them end.
+    pub fn start(&self, config: &Config, tasks: &mut Tasks) -> Result<usize, Fatal> {
+        warn_of_unread_input(config);
+        let (looked, all_looked) = mpsc::channel();
+        let mut files = Vec::new();
+        for source in &config.sources {
+            match source {
+                Source::Stdin { channel } => self.stdin(channel, config, tasks)?,
+                Source::Descriptor { channel, path } => {
+                    let stream = Stream::open(path, self.stop.clone());
+                    let what = format!("could not open '{}'", path.display());
+                    self.stream(
+                        &channel.to_string(),
+                        channel,
+                        stream.map_err(|error| Fatal::unexpected(&what, &error))?,
+                        None,
+                        config,
+                        tasks,
+                    )?;
+                }
+                Source::Fifo { channel, path, make } => {
+                    self.channels.expect(expected_one(channel));
+                    let fifo = Fifo::new(path.clone(), *make, self.stop.clone());
+                    self.fifo(channel, fifo, *make, config, looked.clone(), tasks)?;
+                }
+                Source::Files(these) => {
+                    self.channels.expect(expected(these));
+                    files.push(these.clone());
+                }
+            }
+        }
+        if !files.is_empty() {
+            self.files(files, config, looked.clone(), tasks)?;
+        }
+        drop(looked);
+        if all_looked.recv_timeout(FIRST_LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
+            warn!("a source has not answered for {} s; connections are accepted meanwhile", FIRST_LOOK.as_secs());
+        }
+        Ok(config.sources.iter().filter(|source| source.ends()).count())
+    }
+
+    fn manner(writer: Writer, usual: Option<Duration>, config: &Config) -> Manner {
+        let flush_partial = match config.flush_partial {
+            FlushPartial::Usual => usual,
+            FlushPartial::After(pause) => Some(pause),
+            FlushPartial::Never => None,
+        };
+        Manner { flush_partial, writer }
+    }
+
+    fn stdin(&self, channel: &ChannelName, config: &Config, tasks: &mut Tasks) -> Result<(), Fatal> {
+        let stream = Stream::stdin(self.stop.clone()).map_err(|error| Fatal::unexpected("could not use standard input", &error))?;
+        let tee = (config.tee == Copying::ToStdout).then(Tee::new);
+        self.stream(STDIN, channel, stream, tee, config, tasks)
+    }
+
+    fn stream(
+        &self,
+        name: &str,
+        channel: &ChannelName,
+        stream: Stream,
+        tee: Option<Tee>,
+        config: &Config,
+        tasks: &mut Tasks,
+    ) -> Result<(), Fatal> {
+        let manner = Self::manner(Writer::Pipe, None, config);
+        let pipeline = Pipeline::new(&self.fittings, manner, self.channels.open(channel.clone()));
+        let label = name.to_owned();
+        tasks.spawn_source(name, move || Done::Source(label, pipeline::run(stream, pipeline, tee)))
+    }
+
+    fn fifo(
+        &self,
+        channel: &ChannelName,
+        mut fifo: Fifo,
+        make: Make,
+        config: &Config,
+        looked: Sender<()>,
+        tasks: &mut Tasks,
+    ) -> Result<(), Fatal> {
+        let manner = Self::manner(Writer::Pipe, Some(PIPE_FALLS_IDLE), config);
+        let mut lanes = Lanes::new(self.fittings.clone(), manner, self.channels.clone());
+        let is_removed = make != Make::Never && config.fifo_at_end == FifoAtEnd::Removed;
+        let (name, label) = (channel.clone(), format!("pipe {channel}"));
+        tasks.spawn_source(&label.clone(), move || {
+            fifo.first_look(name, &mut |news| lanes.take(news));
+            drop(looked);
+            let end = lanes::follow(|until, news| fifo.step(until, news), &mut lanes);
+            if is_removed {
+                fifo.remove();
+            }
+            // What has been read of a line is nowhere else.
+            let summary = lanes.flush();
+            Done::Source(label, end.map(|()| (summary, Outcome::Stopped)))
+        })
+    }
+
+    fn files(&self, files: Vec<Files>, config: &Config, looked: Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {
+        let manner = Self::manner(Writer::File, None, config);
+        let mut lanes = Lanes::new(self.fittings.clone(), manner, self.channels.clone());
+        let following = config.following;
+        let options = Options {
+            begin: following.begin,
+            rotate_wait: following.rotate_wait,
+            hints: following.hints,
+            open_files: open_files(config),
+        };
+        let mut follower = Follower::new(options, self.stop.clone());
+        tasks.spawn_source(FILES, move || {
+            follower.first_look(files, Instant::now() + FIRST_LINES, &mut |news| lanes.take(news));
+            drop(looked);
+            let end = lanes::follow(|until, news| follower.step(until, news), &mut lanes);
+            // An unfinished line is still in its file.
+            Done::Source(FILES.to_owned(), end.map(|()| (pipeline::Summary::default(), Outcome::Stopped)))
+        })
+    }
+}
+
+/// How many files may be open at once: idle ones are closed, so a part of the limit is enough; the rest is for clients.
+pub fn open_files(config: &Config) -> usize {
+    let follows = config.sources.iter().any(|source| matches!(source, Source::Files(_)));
+    let limit = usize::try_from(super::file_limit()).unwrap_or(usize::MAX);
+    if follows { (limit / 4).clamp(LEAST_OPEN, MOST_OPEN) } else { 0 }
+}
+
+/// `COMMAND | sse-bridge FILE` reads the file alone, which is seldom what was meant.
+fn warn_of_unread_input(config: &Config) {
+    let is_read = config.sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+    if config.stdin == StdinKind::Pipe && !is_read {
+        warn!("standard input is a pipe and is not read; add '-' to the sources to read it");
+    }
+}
+
+/// The names that files may have.
+fn expected(files: &Files) -> Expected {
+    let (name, glob) = match files {
+        Files::One { channel, .. } => return expected_one(channel),
+        Files::Matching { name, glob } => (name, glob),
+    };
+    let base = match name {
+        Some(name) => name.clone().to_string(),
+        None => glob.base.iter().skip(1).map(naming::segment).collect::<Vec<_>>().join("/"),
+    };
+    let literal = base.split('/').filter(|segment| !segment.is_empty()).map(|segment| Segment::Literal(segment.to_owned()));
+    let parts = glob.parts.iter().map(|part| match part {
+        Part::Literal(name) => Segment::Literal(naming::segment(name)),
+        Part::AnyDepth => Segment::AnyDepth,
+        Part::Wild(wild) => {
+            let wild = wild.clone();
+            Segment::Glob(Glob::new(move |name| wild.matches_bytes(name)))
+        }
+    });
+    Expected::new(literal.chain(parts).collect())
+}
+
+fn expected_one(channel: &ChannelName) -> Expected {
+    Expected::new(channel.as_str().split('/').map(|segment| Segment::Literal(segment.to_owned())).collect())
+}

@@ -1,0 +1,213 @@
+//! The ways of followed paths: a channel for each path, and in it a text for each file that stands behind the path.
+//!
+//! The last lines of a file that was rotated away and the first ones of its successor may come in turn, so each file has a framer of its own; where
+//! one is over, its unfinished line is an event.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::{Fittings, Manner, Pipeline, Summary};
+use crate::channel::{Channel, ChannelLife, Channels, Condition, Gap, Reason};
+use crate::clock::now;
+use crate::event::{Age, ChannelName};
+use crate::source::{FileKey, Loss, News, PathKey, Sink, State, Step};
+
+/// How long a channel is kept whose path is not followed any more.
+const KEPT: Duration = Duration::from_secs(3600);
+
+/// The ways of all paths of one follower.
+#[derive(Debug)]
+pub struct Lanes {
+    fittings: Fittings,
+    manner: Manner,
+    channels: Channels,
+    paths: HashMap<PathKey, Pipeline>,
+    files: HashMap<FileKey, Pipeline>,
+    /// When a file's pipeline wants to be called.
+    due: HashMap<FileKey, Instant>,
+    /// Channels to be forgotten, and when.
+    left: VecDeque<(Instant, Channel)>,
+    lines: u64,
+}
+
+/// Follows until the daemon stops. `step` waits until the given time at most, and tells what is new.
+///
+/// # Errors
+/// The kernel refuses to wait.
+pub fn follow(mut step: impl FnMut(Option<Instant>, &mut Sink<'_>) -> io::Result<Step>, lanes: &mut Lanes) -> io::Result<()> {
+    while step(lanes.due(), &mut |news| lanes.take(news))? == Step::Again {
+        lanes.do_what_is_due(Instant::now());
+    }
+    Ok(())
+}
+
+impl Lanes {
+    /// No paths yet.
+    #[must_use]
+    pub fn new(fittings: Fittings, manner: Manner, channels: Channels) -> Self {
+        let (paths, files, due) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new(), lines: 0 }
+    }
+
+    /// Takes what a follower tells.
+    pub fn take(&mut self, news: News<'_>) {
+        match news {
+            News::Followed { path, channel } => self.begin(path, channel),
+            News::Bytes { path, file, bytes, age } => self.push(path, file, bytes, age),
+            News::Over { file, .. } => self.end(file),
+            News::Lost { path, loss } => self.tell_loss(path, loss),
+            News::State { path, state } => self.show(path, state),
+            News::Left { path } => self.leave(path, Instant::now()),
+        }
+    }
+
+    /// When something was put off to.
+    #[must_use]
+    pub fn due(&self) -> Option<Instant> {
+        self.due.values().copied().chain(self.left.front().map(|(at, _)| *at)).min()
+    }
+
+    /// Does what was put off.
+    pub fn do_what_is_due(&mut self, now: Instant) {
+        let due: Vec<_> = self.due.iter().filter(|(_, at)| **at <= now).map(|(file, _)| *file).collect();
+        for file in due {
+            if let Some(pipeline) = self.files.get_mut(&file) {
+                pipeline.do_what_is_due(now);
+                note_due(&mut self.due, file, pipeline);
+            }
+        }
+        while self.left.front().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, channel)) = self.left.pop_front() {
+                channel.retire();
+            }
+        }
+    }
+
+    /// The daemon stops: what has been read of unfinished lines would be lost.
+    pub fn flush(&mut self) -> Summary {
+        self.files.values_mut().for_each(|pipeline| {
+            pipeline.flush();
+        });
+        Summary { lines: self.lines, ..Summary::default() }
+    }
+
+    fn begin(&mut self, path: PathKey, name: ChannelName) {
+        self.left.retain(|(_, channel)| *channel.name() != name);
+        let channel = self.channels.open(name);
+        channel.set_condition(Condition::Open);
+        self.paths.insert(path, Pipeline::new(&self.fittings, self.manner, channel));
+    }
+
+    fn push(&mut self, path: PathKey, file: FileKey, bytes: &[u8], age: Age) {
+        let Some(way) = self.paths.get(&path) else { return };
+        let pipeline = self.files.entry(file).or_insert_with(|| way.beside());
+        pipeline.push(bytes, age);
+        note_due(&mut self.due, file, pipeline);
+    }
+
+    fn end(&mut self, file: FileKey) {
+        self.due.remove(&file);
+        if let Some(mut pipeline) = self.files.remove(&file) {
+            self.lines += pipeline.flush().lines;
+        }
+    }
+
+    /// A loss is an event of the stream, at its place.
+    fn tell_loss(&mut self, path: PathKey, loss: Loss) {
+        let Some(Pipeline { channel, .. }) = self.paths.get(&path) else { return };
+        let reason = match loss {
+            Loss::Truncated => Reason::Truncated,
+            Loss::Overwritten => Reason::Overwritten,
+            Loss::Vanished => Reason::Vanished,
+        };
+        let from = channel.newest();
+        let mut turn = self.fittings.store.turn(channel.name(), now(), Age::New);
+        let gap = Gap { channels: vec![channel.name().clone()], reason, from, to: turn.position(), lost: None };
+        turn.add_control("gap", &gap);
+        channel.publish(turn.commit(), ChannelLife::Open);
+        self.fittings.metrics.source_gaps.add(1);
+    }
+
+    fn show(&mut self, path: PathKey, state: State) {
+        let Some(Pipeline { channel, .. }) = self.paths.get(&path) else { return };
+        channel.set_condition(match state {
+            State::Reading => Condition::Open,
+            State::Absent => Condition::Waiting("no such file".to_owned()),
+            State::Elsewhere(reason) => Condition::Waiting(reason),
+            State::Failing(reason) => {
+                self.fittings.metrics.source_failures.add(1);
+                Condition::Failing(reason)
+            }
+        });
+    }
+
+    fn leave(&mut self, path: PathKey, now: Instant) {
+        if let Some(Pipeline { channel, .. }) = self.paths.remove(&path) {
+            channel.set_condition(Condition::Waiting("the file has gone".to_owned()));
+            self.left.push_back((now + KEPT, channel));
+        }
+    }
+}
+
+fn note_due(due: &mut HashMap<FileKey, Instant>, file: FileKey, pipeline: &Pipeline) {
+    match pipeline.due() {
+        Some(at) => due.insert(file, at),
+        None => due.remove(&file),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Writer;
+    use super::*;
+    use crate::mapping::Mapper;
+    use crate::store::Store;
+
+    fn lanes(channels: &Channels) -> Lanes {
+        let fittings =
+            Fittings { max_line: 100, mapper: Mapper::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
+        Lanes::new(fittings, Manner { flush_partial: None, writer: Writer::File }, channels.clone())
+    }
+
+    fn events(channels: &Channels, name: &str) -> Option<u64> {
+        channels.status().channels.iter().find(|channel| channel.name.as_str() == name).map(|channel| channel.events)
+    }
+
+    #[test]
+    fn each_file_has_lines_of_its_own() {
+        let channels = Channels::new(1 << 20, 1);
+        let mut lanes = lanes(&channels);
+        let path = PathKey(1);
+        lanes.take(News::Followed { path, channel: "f".parse().unwrap() });
+        for (file, bytes) in [(1, &b"old "[..]), (2, b"new "), (1, b"line\n"), (2, b"line\n"), (2, b"rest")] {
+            lanes.take(News::Bytes { path, file: FileKey(file), bytes, age: Age::New });
+        }
+        assert_eq!(events(&channels, "f"), Some(2));
+        lanes.take(News::Over { path, file: FileKey(2) });
+        lanes.take(News::Lost { path, loss: Loss::Truncated });
+        assert_eq!(events(&channels, "f"), Some(4), "the rest, and the gap");
+    }
+
+    #[test]
+    fn a_channel_without_a_path_is_forgotten_after_an_hour() {
+        let channels = Channels::new(1 << 20, 1);
+        let mut lanes = lanes(&channels);
+        let follow = |lanes: &mut Lanes, path| lanes.take(News::Followed { path: PathKey(path), channel: "f".parse().unwrap() });
+        let start = Instant::now();
+        follow(&mut lanes, 1);
+        lanes.take(News::Bytes { path: PathKey(1), file: FileKey(1), bytes: b"x\n", age: Age::New });
+        lanes.leave(PathKey(1), start);
+        lanes.do_what_is_due(start + KEPT / 2);
+        assert_eq!(events(&channels, "f"), Some(1));
+        follow(&mut lanes, 2);
+        lanes.do_what_is_due(start + 2 * KEPT);
+        assert_eq!(events(&channels, "f"), Some(1), "it is followed again");
+        lanes.leave(PathKey(2), start);
+        assert_eq!(lanes.due(), Some(start + KEPT));
+        lanes.do_what_is_due(start + KEPT);
+        assert_eq!(events(&channels, "f"), None);
+    }
+}

@@ -1,0 +1,266 @@
+//! A named pipe: writers come and go for ever.
+//!
+//! It is opened for reading and writing, so that it has a writer in any case and never ends (fifo(7)). The price is that nobody tells when a
+//! writer dies inside a line; the pipe then falls idle, and the line is ended by whoever frames it. A pipe that is removed and made again is noticed
+//! within a second: what waits in the old one is read first, and it is kept open until its last writers are quiet.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
+use nix::unistd;
+use tracing::{debug, info, warn};
+
+use super::retry::Retry;
+use super::{FileKey, News, PathKey, Ready, Sink, State, Step, Stop, reason, wait};
+use crate::event::{Age, ChannelName};
+
+/// Bytes asked of one read.
+const BLOCK: usize = 64 * 1024;
+
+/// What the kernel is asked to hold for writers (pipe(7)): a burst that comes while the daemon is stopped blocks nobody.
+const CAPACITY: usize = 1 << 20;
+
+/// How often the path is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a pipe without writers rests that may only be read.
+const REST: Duration = Duration::from_millis(50);
+
+/// How long a pipe whose path leads elsewhere is kept after its last bytes.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Whether a pipe that is not there is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Make {
+    /// With these rights: `fifo:PATH`.
+    Missing(u32),
+    /// Somebody else will.
+    Never,
+}
+
+/// A followed pipe.
+#[derive(Debug)]
+pub struct Fifo {
+    path: PathBuf,
+    make: Make,
+    /// The pipes that are read, oldest first.
+    pipes: Vec<Pipe>,
+    block: Box<[u8]>,
+    stop: Stop,
+    /// When to look at the path again.
+    look_at: Instant,
+    retry: Retry,
+    state: State,
+    next_key: u64,
+}
+
+/// One pipe behind the path.
+#[derive(Debug)]
+struct Pipe {
+    key: FileKey,
+    fd: OwnedFd,
+    /// Device and inode.
+    identity: (u64, u64),
+    /// When the path was seen to lead elsewhere.
+    left_at: Option<Instant>,
+    /// When it gave bytes last.
+    spoke_at: Instant,
+    /// Until when it is not waited for: it may only be read, and has no writer, so a wait for it would be over at once.
+    rests_until: Option<Instant>,
+}
+
+/// The one path that a [`Fifo`] follows.
+const PATH: PathKey = PathKey(0);
+
+impl Fifo {
+    /// A pipe that has not been opened yet.
+    #[must_use]
+    pub fn new(path: PathBuf, make: Make, stop: Stop) -> Self {
+        Self {
+            path,
+            make,
+            pipes: Vec::new(),
+            block: vec![0; BLOCK].into(),
+            stop,
+            look_at: Instant::now(),
+            retry: Retry::default(),
+            state: State::Reading,
+            next_key: 0,
+        }
+    }
+
+    /// Opens the pipe, or says why that must wait.
+    pub fn first_look(&mut self, channel: ChannelName, news: &mut Sink<'_>) {
+        news(News::Followed { path: PATH, channel });
+        self.look(Instant::now(), news);
+    }
+
+    /// Waits for bytes, until `until` at most, and reads them.
+    ///
+    /// # Errors
+    /// The kernel refuses to wait.
+    pub fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
+        let now = Instant::now();
+        self.pipes.iter_mut().for_each(|pipe| pipe.rests_until = pipe.rests_until.filter(|rest| *rest > now));
+        let rests = self.pipes.iter().filter_map(|pipe| pipe.rests_until);
+        let until = until.into_iter().chain([self.look_at]).chain(rests).min();
+        let fds: Vec<_> = self.pipes.iter().filter(|pipe| pipe.rests_until.is_none()).map(|pipe| pipe.fd.as_fd()).collect();
+        match wait(&fds, &self.stop, until)? {
+            Ready::Stopped => return Ok(Step::Stopped),
+            Ready::Bytes => {
+                for pipe in &mut self.pipes {
+                    if let Err(error) = pipe.read(&mut self.block, news) {
+                        warn!("could not read '{}': {}", self.path.display(), reason(&error));
+                    }
+                }
+            }
+            Ready::Quiet => {}
+        }
+        let now = Instant::now();
+        if self.look_at <= now {
+            self.look(now, news);
+            self.drop_quiet(now, news);
+        }
+        Ok(Step::Again)
+    }
+
+    /// Deletes the pipe, if the path still leads to the one that was read.
+    pub fn remove(&self) {
+        let is_ours = |pipe: &Pipe| fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == pipe.identity);
+        if self.pipes.iter().any(is_ours)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            warn!("could not remove '{}': {}", self.path.display(), reason(&error));
+        }
+    }
+
+    fn look(&mut self, now: Instant, news: &mut Sink<'_>) {
+        self.look_at = now + LOOK;
+        if !self.retry.is_due(now) {
+            return;
+        }
+        match self.reopen(now, news) {
+            Ok(()) => {
+                self.retry.reset();
+                self.tell(State::Reading, news);
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.tell(State::Absent, news),
+            Err(error) => {
+                self.retry.put_off(now);
+                self.tell(State::Failing(reason(&error)), news);
+            }
+        }
+    }
+
+    /// Opens what the path leads to, if that is not open already.
+    fn reopen(&mut self, now: Instant, news: &mut Sink<'_>) -> io::Result<()> {
+        let found = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_pipe().and_then(|()| fs::metadata(&self.path)),
+            found => found,
+        };
+        let identity = found.as_ref().ok().map(|found| (found.dev(), found.ino()));
+        if self.pipes.last().is_some_and(|pipe| pipe.left_at.is_none() && Some(pipe.identity) == identity) {
+            return Ok(());
+        }
+        if let Some(pipe) = self.pipes.last_mut().filter(|pipe| pipe.left_at.is_none()) {
+            pipe.left_at = Some(now);
+            // Not for ever: a writer that keeps up would never let it end. The rest is read beside the new one.
+            let mut reads = 0;
+            while reads <= CAPACITY / BLOCK && pipe.read(&mut self.block, news)? > 0 {
+                reads += 1;
+            }
+        }
+        if !found?.file_type().is_fifo() {
+            return Err(io::Error::other("it is not a named pipe"));
+        }
+        let pipe = Pipe::open(&self.path, FileKey(self.next_key), now)?;
+        debug!("opened the pipe '{}'", self.path.display());
+        self.next_key += 1;
+        self.pipes.push(pipe);
+        Ok(())
+    }
+
+    fn make_pipe(&self) -> io::Result<()> {
+        let Make::Missing(rights) = self.make else { return Err(io::ErrorKind::NotFound.into()) };
+        if fs::symlink_metadata(&self.path).is_ok() {
+            return Err(io::Error::other("it is a link that leads to nothing"));
+        }
+        unistd::mkfifo(&self.path, Mode::from_bits_truncate(rights))?;
+        // The rights are those that were asked for, whatever the umask takes.
+        fs::set_permissions(&self.path, Permissions::from_mode(rights))
+    }
+
+    fn drop_quiet(&mut self, now: Instant, news: &mut Sink<'_>) {
+        let is_over = |pipe: &Pipe| pipe.left_at.is_some_and(|left| now >= left.max(pipe.spoke_at) + QUIET);
+        for over in self.pipes.extract_if(.., |pipe| is_over(pipe)) {
+            news(News::Over { path: PATH, file: over.key });
+        }
+    }
+
+    fn tell(&mut self, state: State, news: &mut Sink<'_>) {
+        if self.state == state {
+            return;
+        }
+        let path = self.path.display();
+        match &state {
+            State::Absent => info!("waiting for '{path}': no such pipe yet"),
+            State::Failing(reason) => warn!("could not open '{path}': {reason}; trying again"),
+            _ => info!("reading '{path}'"),
+        }
+        self.state = state.clone();
+        news(News::State { path: PATH, state });
+    }
+}
+
+impl Pipe {
+    fn open(path: &Path, key: FileKey, now: Instant) -> io::Result<Self> {
+        let open = |writes: bool| {
+            let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+            OpenOptions::new().read(true).write(writes).custom_flags(flags.bits()).open(path)
+        };
+        let file = match open(true) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(false)?,
+            opened => opened?,
+        };
+        let metadata = file.metadata()?;
+        if !metadata.file_type().is_fifo() {
+            return Err(io::Error::other("it is not a named pipe"));
+        }
+        let capacity = i32::try_from(CAPACITY).unwrap_or(i32::MAX);
+        if let Err(error) = fcntl(&file, FcntlArg::F_SETPIPE_SZ(capacity)) {
+            debug!("the pipe '{}' keeps its size: {}", path.display(), error.desc());
+        }
+        Ok(Self {
+            key,
+            fd: file.into(),
+            identity: (metadata.dev(), metadata.ino()),
+            left_at: None,
+            spoke_at: now,
+            rests_until: None,
+        })
+    }
+
+    /// Reads a block, if there is one.
+    fn read(&mut self, block: &mut [u8], news: &mut Sink<'_>) -> io::Result<usize> {
+        match unistd::read(&self.fd, block) {
+            Ok(0) => {
+                self.rests_until = Some(Instant::now() + REST);
+                Ok(0)
+            }
+            Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            Ok(count) => {
+                self.spoke_at = Instant::now();
+                news(News::Bytes { path: PATH, file: self.key, bytes: &block[..count], age: Age::New });
+                Ok(count)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Copies of followed files that a glob matches as well: `app.log*`, and somebody copies `app.log` to `app.log.1` before he truncates it.
+//!
+//! Who looks while the copy is made sees a new file with lines that have been read. So a match whose name is that of a followed file with an ending
+//! is not begun as long as it holds only what that file holds; when that file is truncated, the copy is where it goes on.
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use super::follower::{Follower, Now};
+use super::identity::{Identity, open};
+use super::trail::Origin;
+use crate::source::PathKey;
+
+/// A copy that has not grown for so long is not about to be used for a truncation: it is a file like any other.
+const COPYING: Duration = Duration::from_secs(5);
+
+/// How much is compared, in bytes.
+const PIECE: usize = 4096;
+
+impl Follower {
+    /// Whether a match may be the copy of a followed file that is about to be truncated: it has the name with an ending, and what that file
+    /// has, or nothing yet. If the file has been truncated already, its copy is found now.
+    pub(super) fn may_be_copy(&mut self, key: PathKey, metadata: &Metadata, now: Now) -> bool {
+        let Some(trail) = self.trails.get(&key).filter(|trail| trail.origin != Origin::Named && !self.is_first) else {
+            return false;
+        };
+        let path = trail.path.clone();
+        let Some(trail) = self.original(&path).and_then(|key| self.trails.get_mut(&key)) else { return false };
+        let (key, last) = (trail.key, trail.readers.len().saturating_sub(1));
+        let Ok((original, opened)) = open(&trail.path) else { return false };
+        let Some(reader) = trail.named().filter(|reader| reader.identity == Identity::of(&opened)) else { return false };
+        let Some(loss) = reader.place.loss_in(&original) else {
+            let is_young = metadata.modified().is_ok_and(|at| now.time.duration_since(at).is_ok_and(|age| age < COPYING));
+            return is_young && is_copy_so_far(&path, &original, metadata.len());
+        };
+        if reader.file().is_none() && reader.attach(original).is_ok() {
+            self.open += 1;
+        }
+        self.restart(key, last, loss, now);
+        self.read_at(key);
+        false
+    }
+
+    /// The followed path whose name, with an ending, this one is.
+    fn original(&self, path: &Path) -> Option<PathKey> {
+        let name = path.file_name()?.as_bytes();
+        let endings = (1..name.len()).rev().filter(|at| matches!(name[*at], b'.' | b'-'));
+        endings
+            .map(|at| path.with_file_name(OsStr::from_bytes(&name[..at])))
+            .find_map(|original| self.paths.get(&original).copied())
+    }
+}
+
+/// Whether a file holds what another one holds, as far as it goes: compared at its beginning and at its end.
+pub(super) fn is_copy_so_far(path: &Path, original: &File, length: u64) -> bool {
+    let Ok((file, _)) = open(path) else { return false };
+    let ends = [0, length.saturating_sub(PIECE as u64)];
+    ends.into_iter().all(|at| {
+        let (mut piece, mut there) = (vec![0; PIECE], vec![0; PIECE]);
+        let Ok(count) = file.read_at(&mut piece, at) else { return false };
+        original.read_at(&mut there, at).is_ok_and(|found| found >= count && piece[..count] == there[..count])
+    })
+}

@@ -1,0 +1,186 @@
+//! New paths: those that the user named, and those that globs match.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tracing::{info, warn};
+
+use super::follower::{Follower, Now};
+use super::glob::Glob;
+use super::scan::Scan;
+use super::schedule::Task;
+use super::trail::{Origin, Sight, Trail};
+use crate::event::ChannelName;
+use crate::source::naming::channel_name;
+use crate::source::{News, Sink, reason};
+
+/// The pause between scans with hints, without them, and between hinted ones.
+const CALM: Duration = Duration::from_secs(1);
+const POLLED: Duration = Duration::from_millis(250);
+const HINTED: Duration = Duration::from_millis(20);
+
+/// A scan may take this part of the time: a glob over a whole disk must not take a processor.
+const SHARE: u32 = 50;
+
+/// A glob that is followed.
+#[derive(Debug)]
+pub struct Matching {
+    name: Option<ChannelName>,
+    scan: Scan,
+    /// Whether something has changed in its directories.
+    pub is_hinted: bool,
+    /// Not to be scanned before.
+    rest_until: Instant,
+    /// Matches that are no files (yet).
+    unresolved: bool,
+    /// The directories that could not be read.
+    failing: Vec<PathBuf>,
+    /// Whether some could not be read at the start: what is found there later was there before.
+    is_unseen: bool,
+}
+
+impl Matching {
+    #[cfg(test)]
+    pub fn hint_for_test(&mut self) {
+        self.is_hinted = true;
+        self.rest_until = Instant::now();
+    }
+
+    /// The channel of a match.
+    fn channel_of(&self, path: &Path) -> ChannelName {
+        let below = self.name.as_ref().and_then(|_| path.strip_prefix(&self.scan.glob.base).ok());
+        channel_name(self.name.as_ref(), Some(below.unwrap_or(path)))
+    }
+
+    /// Whether a change in this directory may change what matches.
+    #[must_use]
+    pub fn has_listed(&self, directory: &Path) -> bool {
+        self.scan.directories().any(|listed| listed == directory)
+    }
+}
+
+impl Follower {
+    /// Follows a path for ever.
+    pub(super) fn follow_named(&mut self, path: PathBuf, channel: ChannelName, now: Now, news: &mut Sink<'_>) {
+        // A glob may have found it before, by the same name.
+        let found = self.paths.get(&path).and_then(|key| self.trails.get_mut(key)).filter(|trail| trail.channel == channel);
+        match found {
+            Some(trail) => trail.origin = Origin::Named,
+            None => self.add(path, channel, Origin::Named, now, news),
+        }
+    }
+
+    /// Follows all files that match, now and later.
+    pub(super) fn follow_matching(&mut self, name: Option<ChannelName>, glob: Glob, now: Now, news: &mut Sink<'_>) {
+        let index = self.globs.len();
+        let matching = Matching {
+            name,
+            scan: Scan::new(glob),
+            is_hinted: true,
+            rest_until: now.instant,
+            unresolved: false,
+            failing: Vec::new(),
+            is_unseen: false,
+        };
+        self.globs.push(matching);
+        let before = self.trails.len();
+        self.scan(index, now, news);
+        let whole = self.globs[index].scan.glob.whole.display();
+        match self.trails.len() - before {
+            0 => info!("no file matches '{whole}' yet; waiting"),
+            1 => info!("following 1 file of '{whole}'"),
+            count => info!("following {count} files of '{whole}'"),
+        }
+    }
+
+    fn add(&mut self, path: PathBuf, channel: ChannelName, origin: Origin, now: Now, news: &mut Sink<'_>) {
+        let key = self.new_path();
+        self.paths.entry(path.clone()).or_insert(key);
+        let mut trail = Trail::new(key, path, channel.clone(), origin);
+        if matches!(origin, Origin::Matched(index) if self.globs[index].is_unseen) {
+            trail.sight = Sight::Barred;
+        }
+        self.trails.insert(key, trail);
+        news(News::Followed { path: key, channel });
+        self.refresh_way(key); // watched before it is looked at, so that nothing happens in between
+        self.look(key, now, news);
+        let pause = self.trails.get(&key).map_or(POLLED, Trail::pause);
+        self.schedule.add(Task::Path(key), now.instant, pause);
+    }
+
+    /// Scans the globs of whose directories there were hints.
+    pub(super) fn scan_hinted(&mut self, now: Now, news: &mut Sink<'_>) {
+        for index in 0..self.globs.len() {
+            if self.globs[index].is_hinted && self.globs[index].rest_until <= now.instant {
+                self.scan_now(index, now, news);
+            }
+        }
+    }
+
+    /// When the next glob may be scanned that was hinted at.
+    pub(super) fn next_scan(&self) -> Option<Instant> {
+        self.globs.iter().filter(|glob| glob.is_hinted).map(|glob| glob.rest_until).min()
+    }
+
+    /// Scans a glob, and arranges the next scan.
+    pub(super) fn scan(&mut self, index: usize, now: Now, news: &mut Sink<'_>) {
+        let is_watched = self.scan_now(index, now, news);
+        let pause = if is_watched { CALM } else { POLLED };
+        let rest = self.globs[index].rest_until.saturating_duration_since(now.instant);
+        self.schedule.add(Task::Glob(index), now.instant, pause.max(rest));
+    }
+
+    /// Scans a glob; true if all its directories are watched.
+    fn scan_now(&mut self, index: usize, now: Now, news: &mut Sink<'_>) -> bool {
+        let began = Instant::now();
+        let matching = &mut self.globs[index];
+        matching.is_hinted = false;
+        let mut found = Vec::new();
+        if matching.unresolved || !matching.scan.is_unchanged() {
+            matching.unresolved = false;
+            found.extend(matching.scan.look(now.time));
+        }
+        let directories: Vec<_> = matching.scan.directories().map(Path::to_owned).collect();
+        let watched = directories.iter().filter(|directory| self.watch(directory) == Ok(true)).count();
+        let is_watched = watched == directories.len();
+        for path in found {
+            self.add_match(index, path, now, news);
+        }
+        self.tell_failures(index);
+        let matching = &mut self.globs[index];
+        matching.is_unseen = !matching.failing.is_empty() && (self.is_first || matching.is_unseen);
+        self.globs[index].rest_until = Instant::now() + (began.elapsed() * SHARE).max(HINTED);
+        is_watched
+    }
+
+    /// Follows a match if it is a file that is not followed by this name.
+    fn add_match(&mut self, index: usize, path: PathBuf, now: Now, news: &mut Sink<'_>) {
+        let known = self.paths.get(&path).and_then(|key| self.trails.get(key));
+        if known.is_some_and(|trail| trail.origin == Origin::Matched(index)) {
+            return;
+        }
+        let channel = self.globs[index].channel_of(&path);
+        let is_new = known.is_none();
+        if known.is_some_and(|trail| trail.channel == channel) || self.matched_again.contains(&(index, path.clone())) {
+            return;
+        }
+        if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            self.globs[index].unresolved = true;
+            return;
+        }
+        if !is_new {
+            self.matched_again.insert((index, path.clone()));
+        }
+        self.add(path, channel, Origin::Matched(index), now, news);
+    }
+
+    /// Says which directories cannot be read, when that changes.
+    fn tell_failures(&mut self, index: usize) {
+        let matching = &mut self.globs[index];
+        for (directory, error) in matching.scan.failed.iter().filter(|(directory, _)| !matching.failing.contains(directory)) {
+            warn!("could not look into '{}': {}; trying again", directory.display(), reason(error));
+        }
+        matching.failing = matching.scan.failed.iter().map(|(directory, _)| directory.clone()).collect();
+    }
+}

@@ -1,0 +1,149 @@
+//! One followed path: the file that it leads to, and the files that it has led to before, until they have been read to their ends.
+
+use std::collections::VecDeque;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::identity::{Identity, born, open};
+use super::reader::{Reader, Standing};
+use crate::event::ChannelName;
+use crate::source::retry::Retry;
+use crate::source::{PathKey, State};
+
+/// The pause between looks without hints, and with them.
+const POLLED: Duration = Duration::from_millis(250);
+const HINTED: Duration = Duration::from_secs(1);
+
+/// How a path came to be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The user named it: it is waited for whatever happens.
+    Named,
+    /// A glob matched it, by its place among them: without a file it is forgotten.
+    Matched(usize),
+}
+
+/// A followed path.
+#[derive(Debug)]
+pub struct Trail {
+    /// Its name in [`crate::source::News`].
+    pub key: PathKey,
+    /// The path, absolute.
+    pub path: PathBuf,
+    /// The channel of its lines.
+    pub channel: ChannelName,
+    /// How it came to be followed.
+    pub origin: Origin,
+    /// The files to read, oldest first; the last is the one that the path leads to, if that is one of ours.
+    pub readers: VecDeque<Reader>,
+    /// The file that another path reads and this one leads to as well.
+    pub twin: Option<Identity>,
+    /// What has been told of it.
+    pub state: State,
+    /// Whether anybody could see what was there at the start.
+    pub sight: Sight,
+    /// When it was looked at last.
+    pub looked: Option<SystemTime>,
+    /// The names that lead to the file.
+    pub way: Vec<PathBuf>,
+    /// The names beside which its earlier files may be: those that lead, or led, to them.
+    pub places: Vec<PathBuf>,
+    /// Whether every change of it is hinted.
+    pub watching: Watching,
+    /// Whether the way must be found again.
+    pub is_way_stale: bool,
+    /// Before this, what failed is not tried again.
+    pub retry: Retry,
+    /// Whether it waits for a turn to read.
+    pub is_ready: bool,
+    /// Whether it waits for a look.
+    pub is_looked_for: bool,
+}
+
+/// Whether the first look could see what a path leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// A file, or that there was none.
+    Clear,
+    /// It could not: what is found later may have been there before.
+    Barred,
+}
+
+/// Whether the kernel gives hints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watching {
+    /// It does.
+    Hinted,
+    /// Not all that are asked for: looks must find everything.
+    Polled,
+    /// It never does: the file system is another machine's.
+    Far,
+}
+
+impl Trail {
+    /// A path that has not been looked at.
+    #[must_use]
+    pub fn new(key: PathKey, path: PathBuf, channel: ChannelName, origin: Origin) -> Self {
+        Self {
+            key,
+            path,
+            channel,
+            origin,
+            readers: VecDeque::new(),
+            twin: None,
+            state: State::Reading,
+            sight: Sight::Clear,
+            looked: None,
+            way: Vec::new(),
+            places: Vec::new(),
+            watching: Watching::Polled,
+            is_way_stale: true,
+            retry: Retry::default(),
+            is_ready: false,
+            is_looked_for: false,
+        }
+    }
+
+    /// The file that the path leads to.
+    pub fn named(&mut self) -> Option<&mut Reader> {
+        self.readers.back_mut().filter(|reader| reader.standing == Standing::Named)
+    }
+
+    /// The reader of a file, wherever it stands.
+    pub fn reader_of(&mut self, identity: Identity) -> Option<&mut Reader> {
+        self.readers.iter_mut().find(|reader| reader.identity == identity)
+    }
+
+    /// Whether a file that the path has left is still waited for.
+    #[must_use]
+    pub fn has_left_files(&self) -> bool {
+        self.readers.iter().any(|reader| reader.standing != Standing::Named)
+    }
+
+    /// Ends the wait for last lines of files that have been read to their ends.
+    pub fn wait_no_longer(&mut self) {
+        for reader in self.readers.iter_mut().filter(|reader| !reader.is_unread) {
+            if let Standing::Left { wait, .. } = &mut reader.standing {
+                *wait = Duration::ZERO;
+            }
+        }
+    }
+
+    /// When to look again without a hint.
+    #[must_use]
+    pub fn pause(&self) -> Duration {
+        if self.watching == Watching::Hinted { HINTED } else { POLLED }
+    }
+
+    /// Whether what stands under the path now is what the reader has been reading while it had no descriptor. An inode number is used
+    /// again at once; the time of its making, or the bytes before the offset, tell the files apart.
+    #[must_use]
+    pub fn is_same(reader: &Reader, metadata: &Metadata, path: &Path) -> bool {
+        let fits = || {
+            reader.place.offset > 0
+                && open(path).is_ok_and(|(file, opened)| Identity::of(&opened) == reader.identity && reader.place.fits(&file))
+        };
+        reader.identity == Identity::of(metadata) && (reader.file().is_some() || reader.born == born(metadata) || fits())
+    }
+}
