@@ -1,6 +1,7 @@
 //! What is said on the command line: everything good does what the help says, everything bad is one clear line before anything
 //! is opened.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::net::TcpListener;
 use std::os::unix::ffi::OsStrExt;
@@ -77,6 +78,9 @@ fn every_option_tells_its_default_and_the_default_is_a_value() {
                 | "--max-clients"
                 | "--write-timeout"
                 | "--log-format"
+                | "--from"
+                | "--rotate-wait"
+                | "--fifo-mode"
         );
         if is_value {
             let (code, _, err) = run_to_end(&["--check", name, default], Stdio::null());
@@ -100,6 +104,15 @@ fn the_bounds_that_the_help_tells_are_the_bounds() {
         ("--history", "", &["256KiB", "1GiB", "300000"], &["255KiB", "0", "x", "-1", "1 parsec"]),
         ("--max-line", "", &["16", "16B", "1 KiB", "256MiB"], &["15", "0", "257MiB", "x", "1e3"]),
         ("--log-format", "", &["text", "json"], &["TEXT", "xml", ""]),
+        (
+            "--from",
+            "start, end, or -N",
+            &["start", "end", "-0", "-1", "-18446744073709551615"],
+            &["", "1", "-", "--1", "-x", "START"],
+        ),
+        ("--rotate-wait", "up to 1h", &["0s", "1h", "3600s"], &["3601s", "61m", "-1s", "5", ""]),
+        ("--flush-partial", "TIME or off", &["off", "10ms", "1s", "24h"], &["9ms", "0s", "on", "1", ""]),
+        ("--fifo-mode", "", &["0", "0620", "600", "0777"], &["", "8", "01000", "4755", "rw", "00620"]),
     ] {
         assert!(text(name).contains(said), "{name}: {}", text(name));
         let check = |value: &&str| run_to_end(&["--check", &format!("{name}={value}")], Stdio::null());
@@ -223,7 +236,8 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["-", "-"], &["standard input is given twice"]),
         (&["a=-", "b=-"], &["standard input is given twice"]),
         (&["-", "stdin:"], &["standard input is given twice"]),
-        (&["a=-", "a=-"], &["'a'", "twice"]),
+        (&["a=-", "a=-"], &["standard input is given twice"]),
+        (&["a=-", "a=/nowhere/a"], &["'a'", "twice"]),
         (&["a//b=-"], &["'a//b'", "empty segment"]),
         (&["=-"], &["empty segment"]),
         (&["a/../b=-"], &["'..'"]),
@@ -231,12 +245,31 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["\u{e4}=-"], &["%XX"]),
         (&["a%2=-"], &["%XX"]),
         (&[&long_name], &["at most 90 bytes"]),
-        (&["/var/log/syslog"], &["'/var/log/syslog'", "source"]),
-        (&["app.log"], &["'app.log'", "source"]),
-        (&["logs=/var/log/*.log"], &["'logs=/var/log/*.log'"]),
-        (&["fifo:/tmp/x"], &["'fifo:/tmp/x'"]),
-        (&["./a=-"], &["'./a=-'"]),
         (&[""], &["source"]),
+        (&["a="], &["'a='", "source"]),
+        (&["stdin:x"], &["'stdin:x'", "source"]),
+        (&["fifo:"], &["'fifo:'", "fifo:PATH"]),
+        (&["file:"], &["'file:'", "file:PATH"]),
+        (&["app log=/nowhere/app.log"], &["'app log'", "./"]),
+        (&["/"], &["'/'", "it is a directory", "'/*.log'"]),
+        (&["logs=/dev"], &["'/dev'", "it is a directory", "'/dev/*.log'"]),
+        (&["/dev/zero"], &["'/dev/zero'", "it is a device", "cat /dev/zero | sse-bridge"]),
+        (&["file:/dev/zero"], &["'/dev/zero'", "it is a device", "cat /dev/zero | sse-bridge"]),
+        (&["/proc/self/status"], &["'/proc/self/status'", "cat /proc/self/status"]),
+        (&["/dev/fd/777"], &["'/dev/fd/777'", "no such descriptor"]),
+        (&["fifo:/dev"], &["'/dev'", "named pipe"]),
+        (&["logs=/var/log/**"], &["'logs=/var/log/**'", "glob"]),
+        (&["/var/log/[a"], &["'/var/log/[a'", "glob", "file:PATH"]),
+        (&["a=/nowhere/1", "a=/nowhere/2"], &["'a'", "twice"]),
+        (&["/nowhere/1", "-", "/nowhere/1"], &["'nowhere/1'", "twice"]),
+        (&["web=/nowhere/*.log", "web/a.log=/nowhere/a"], &["'web/a.log'", "'web'"]),
+        (&["fifo:/nowhere/p", "b=fifo:/nowhere/p"], &["'/nowhere/p'", "twice"]),
+        (&["--tee", "/nowhere/1"], &["--tee", "standard input"]),
+        (&["--exit-on-eof", "/nowhere/1"], &["--exit-on-eof", "ends"]),
+        (&["--from", "1000", "/nowhere/1"], &["--from", "'1000'", "-N"]),
+        (&["--rotate-wait", "2h", "/nowhere/1"], &["--rotate-wait", "out of bounds"]),
+        (&["--flush-partial", "never", "-"], &["--flush-partial", "'never'", "off"]),
+        (&["--fifo-mode", "rw", "fifo:/nowhere/p"], &["--fifo-mode", "'rw'", "0620"]),
         // Types.
         (&["--event-type", ""], &["empty"]),
         (&["--event-type", "a\nb"], &["line break"]),
@@ -269,8 +302,15 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
 
 #[test]
 fn check_finds_what_the_start_would_find() {
-    for bad in ["--heartbeat=2h", "--listen=0.0.0.0", "--cors-origin=x", "--allow-host=a:80", "a//b=-", "app.log", "--nothing"] {
+    for bad in
+        ["--heartbeat=2h", "--listen=0.0.0.0", "--cors-origin=x", "--allow-host=a:80", "a//b=-", "/dev/zero", "[a", "--nothing"]
+    {
         refused(&["--check", bad], 2);
+    }
+    // What is not there yet is waited for.
+    for good in ["app.log", "./a=-", "logs=/nowhere/*.log", "fifo:/nowhere/p"] {
+        let (code, _, err) = run_to_end(&["--check", good], Stdio::null());
+        assert_eq!(code, 0, "{good}: {err}");
     }
     refused(&["--check", "--listen", &"x".repeat(64)], 75);
 }
@@ -286,12 +326,30 @@ fn a_reserved_type_is_refused_by_name() {
 
 #[test]
 fn bytes_that_are_no_text_are_refused_where_text_is_meant() {
-    let bytes = std::ffi::OsStr::from_bytes(b"\xff\n\xfe");
-    for before in [&[][..], &["--title"], &["--event-type"], &["--allow-host"], &["--listen"], &["--port"]] {
-        let output = command(before).arg(bytes).stdin(Stdio::null()).output().unwrap();
+    let no_text = &b"\xff\n\xfe"[..];
+    let check = |before: &[&str], bytes: &[u8]| {
+        let output = command(before).arg(OsStr::from_bytes(bytes)).stdin(Stdio::null()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let said = refusal((output.status.code().unwrap(), text(output.stdout), text(output.stderr)), 2);
-        said.unwrap_or_else(|wrong| panic!("{before:?}: {wrong}"));
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    };
+    for (before, bytes) in [
+        (&[][..], &b"\xff\n\xfe=-"[..]),
+        (&[], b"\xff\n\xfe*"),
+        (&["--title"], no_text),
+        (&["--event-type"], no_text),
+        (&["--allow-host"], no_text),
+        (&["--listen"], no_text),
+        (&["--port"], no_text),
+        (&["--from"], no_text),
+        (&["--fifo-mode"], no_text),
+    ] {
+        let said = refusal(check(before, bytes), 2);
+        said.unwrap_or_else(|wrong| panic!("{before:?} {bytes:?}: {wrong}"));
+    }
+    // A path is bytes.
+    for path in [no_text, b"fifo:\xff\n\xfe", b"a=\xff\n\xfe"] {
+        let (code, _, err) = check(&["--check"], path);
+        assert!(code == 0 && err.lines().count() == 1, "{path:?}: {code} {err}");
     }
 }
 

@@ -8,7 +8,7 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
-    ("source", &[]),
+    ("source", &["event"]),
     ("clock", &["event"]),
     ("mapping", &["event"]),
     ("sse", &["event"]),
@@ -17,12 +17,12 @@ const MAY_USE: [(&str, &[&str]); 14] = [
     ("channel", &["batch", "event", "sse"]),
     ("pipeline", &["source", "framing", "mapping", "store", "channel", "event", "metrics", "clock"]),
     ("http", &["channel", "batch", "event", "mapping", "sse", "metrics", "clock"]),
-    ("config", &["channel", "event", "http", "mapping"]),
-    ("daemon", &["config", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock"]),
+    ("config", &["channel", "event", "http", "mapping", "source"]),
+    ("daemon", &["config", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock", "event"]),
 ];
 
 /// What knows no runtime, no I/O and no clock.
-const PURE: [&str; 11] = [
+const PURE: [&str; 15] = [
     "framing.rs",
     "event.rs",
     "sse.rs",
@@ -34,6 +34,10 @@ const PURE: [&str; 11] = [
     "channel/filter.rs",
     "channel/reading.rs",
     "channel/opening.rs",
+    "channel/roster.rs",
+    "channel/state.rs",
+    "channel/status.rs",
+    "channel/expected.rs",
 ];
 
 fn source() -> PathBuf {
@@ -46,15 +50,17 @@ fn code(path: &Path) -> String {
     text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned()
 }
 
-/// All files of a room: `src/ROOM.rs`, or everything in `src/ROOM/` but its tests.
+/// All files of a room: `src/ROOM.rs`, or everything below `src/ROOM/` but its tests.
 fn files(room: &str) -> Vec<PathBuf> {
     let file = source().join(format!("{room}.rs"));
-    if file.is_file() {
-        return vec![file];
-    }
-    let entries = fs::read_dir(source().join(room)).unwrap_or_else(|error| panic!("no room {room}: {error}"));
-    let paths = entries.map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs")).collect()
+    if file.is_file() { vec![file] } else { files_below(&source().join(room)) }
+}
+
+fn files_below(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("no room {}: {error}", directory.display()));
+    let (directories, files): (Vec<_>, Vec<_>) = entries.map(|entry| entry.unwrap().path()).partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs"));
+    files.chain(directories.iter().flat_map(|directory| files_below(directory))).collect()
 }
 
 #[test]

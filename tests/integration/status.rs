@@ -97,6 +97,7 @@ fn metrics_count_what_happens() {
     let mut clients = [bridge.get("/events"), bridge.get("/events"), bridge.get("/events?format=text")];
     bridge.feed(b"one\ntwo\n12345678901234567890\n");
     clients[0].events(5);
+    wait_for_metric(&bridge, "long_lines_total", 1); // counted behind the events
     for (name, value) in [
         ("clients", 3),
         ("streams_total", 3),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::frames::Http2;
 use crate::harness::{Bridge, End, Get, lines, scale};
 use crate::shell::{in_terminal, shell};
-use crate::wire::{Wire, eventually, get, metric, wait_for_metric};
+use crate::wire::{AT_ONCE, Wire, eventually, get, metric, wait_for_metric};
 
 /// A second is promised; a loaded machine may take half of one to notice.
 const SOON: Duration = Duration::from_millis(1500);
@@ -261,7 +261,7 @@ fn with_exit_on_eof_a_stalled_client_is_waited_for_as_long_as_was_said() {
 #[test]
 fn with_exit_on_eof_only_streams_are_waited_for() {
     for requests in [&[][..], &["P"], &["GET /healthz"], &["GET /events HTTP/1.1\r\nHost: local"], &[&get("/healthz"), "GET /"]] {
-        let bridge = Bridge::start(&["--exit-on-eof=1h"]);
+        let bridge = Bridge::start(&["--exit-on-eof=1h", "--retry", "500ms"]);
         let mut wire = Wire::to(&bridge);
         for request in requests {
             wire.send(request);
@@ -273,7 +273,7 @@ fn with_exit_on_eof_only_streams_are_waited_for() {
 
 #[test]
 fn with_exit_on_eof_a_connection_whose_stream_has_ended_is_not_waited_for() {
-    let bridge = Bridge::start(&["--exit-on-eof=1h"]);
+    let bridge = Bridge::start(&["--exit-on-eof=1h", "--retry", "500ms"]);
     let mut wire = Wire::to(&bridge);
     wire.send(get("/events?follow=0")).until("0\r\n\r\n");
     wire.send("GET /events HTTP/1.1\r\nHost: local");
@@ -283,7 +283,7 @@ fn with_exit_on_eof_a_connection_whose_stream_has_ended_is_not_waited_for() {
 
 #[test]
 fn with_exit_on_eof_an_http_2_connection_whose_stream_has_ended_is_not_waited_for() {
-    let bridge = Bridge::start(&["--exit-on-eof=1h"]);
+    let bridge = Bridge::start(&["--exit-on-eof=1h", "--retry", "500ms"]);
     let mut idle = Http2::to(&bridge, &[]);
     idle.get(1, "/events?follow=0", &[]);
     assert!(idle.ends_cleanly(1));
@@ -293,7 +293,7 @@ fn with_exit_on_eof_an_http_2_connection_whose_stream_has_ended_is_not_waited_fo
 
 #[test]
 fn with_exit_on_eof_idle_http_2_connections_are_not_waited_for() {
-    let bridge = Bridge::start(&["--exit-on-eof=1h"]);
+    let bridge = Bridge::start(&["--exit-on-eof=1h", "--retry", "500ms"]);
     let mut idle = Http2::to(&bridge, &[]);
     idle.get(1, "/healthz", &[]);
     assert_eq!(idle.status_of(1), 200);
@@ -305,7 +305,7 @@ fn assert_ends_soon_after_its_input(mut bridge: Bridge, what: &str) {
     let began = Instant::now();
     bridge.end_input();
     assert_eq!(bridge.wait(), 0, "{what}");
-    assert!(began.elapsed() < Duration::from_secs(5), "{what}: it took {:?}", began.elapsed());
+    assert!(began.elapsed() < AT_ONCE, "{what}: it took {:?}", began.elapsed());
 }
 
 #[test]

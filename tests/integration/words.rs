@@ -73,10 +73,17 @@ fn the_readmes_two_commands_are_there() {
 fn the_readmes_figures_name_the_command_that_prints_them() {
     let figures = read("README.md").split("## Figures").nth(1).unwrap().split("\n## ").next().unwrap().to_owned();
     assert!(figures.contains("`cargo bench`"), "{figures}");
-    let printed =
-        ["benches/figures/ingest.rs", "benches/figures/latency.rs", "benches/figures/memory.rs", "benches/figures/start.rs"]
-            .map(read)
-            .concat();
+    let printed = [
+        "benches/figures/ingest.rs",
+        "benches/figures/latency.rs",
+        "benches/figures/memory.rs",
+        "benches/figures/start.rs",
+        "benches/figures/reading.rs",
+        "benches/figures/following.rs",
+        "benches/figures/idle.rs",
+    ]
+    .map(read)
+    .concat();
     let rows = figures.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| figure") && !line.starts_with("| ---"));
     for row in rows {
         let name = row.split('|').nth(1).unwrap().trim();

@@ -1,0 +1,47 @@
+//! Named pipes and files, through everything that happens to them: the real binary, real files, real rotation.
+#![allow(
+    clippy::pedantic,
+    clippy::type_complexity,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tests panic and print on purpose, and read like sessions"
+)]
+
+mod harness;
+
+/// Numbered lines through every rotation: each once, in order, or a gap at its place.
+#[path = "following/torture.rs"]
+mod torture;
+
+/// logrotate and nginx.
+#[path = "following/tools.rs"]
+mod tools;
+
+/// What other tailers test, and where it is tested here.
+#[path = "following/lists.rs"]
+mod lists;
+
+/// When watching fails.
+#[path = "following/watching.rs"]
+mod watching;
+
+/// Thousands of files.
+#[path = "following/scale.rs"]
+mod scale;
+
+/// Named pipes and inherited descriptors.
+#[path = "following/pipes.rs"]
+mod pipes;
+
+/// Sources, their names, and what is no source.
+#[path = "following/sources.rs"]
+mod sources;
+
+/// Lines that were there before.
+#[path = "following/old_lines.rs"]
+mod old_lines;
+
+/// One file, and what happens to it.
+#[path = "following/files.rs"]
+mod files;
