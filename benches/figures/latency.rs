@@ -6,7 +6,7 @@
 //!
 //! Every line must arrive, once and in order. The first tenth of a second of each round is not counted.
 
-use std::io::{self, PipeWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::thread;
@@ -24,7 +24,7 @@ use super::table::Row;
 const INTERVAL: Duration = Duration::from_millis(1);
 
 /// Lines before those that count.
-const WARM_UP: u32 = 100;
+pub(crate) const WARM_UP: u32 = 100;
 
 /// Sleeping ends late by this much or less; the rest of the time to a line is spent awake.
 const WAKE_EARLY: Duration = Duration::from_micros(150);
@@ -36,7 +36,7 @@ const DUE: &[u8] = b"due=";
 const DIGITS: usize = 20;
 
 /// Nanoseconds from due to received.
-type Latencies = Histogram<u64>;
+pub(crate) type Latencies = Histogram<u64>;
 
 /// Runs so many rounds of so many lines.
 pub(crate) fn measure(cores: &Cores, rounds: usize, lines: u32) -> io::Result<Vec<Row>> {
@@ -59,7 +59,7 @@ pub(crate) fn measure(cores: &Cores, rounds: usize, lines: u32) -> io::Result<Ve
 }
 
 /// A quantile of all rounds together.
-fn quantile(name: &'static str, at: f64, rounds: &[Latencies]) -> Row {
+pub(crate) fn quantile(name: &'static str, at: f64, rounds: &[Latencies]) -> Row {
     let mut all = rounds[0].clone();
     for round in &rounds[1..] {
         all.add(round).expect("all have the same bounds");
@@ -85,11 +85,12 @@ fn round(mut between: Command, lines: u32) -> io::Result<Latencies> {
     written.map(|()| latencies)
 }
 
-fn write_on_schedule(mut pipe: PipeWriter, clock: Instant, lines: u32) -> io::Result<()> {
+/// Writes a line every millisecond, whatever becomes of it.
+pub(crate) fn write_on_schedule(mut to: impl Write, clock: Instant, lines: u32) -> io::Result<()> {
     for number in 1..=lines {
         let due = INTERVAL * number;
         wait_until(clock + due);
-        pipe.write_all(&line(due))?;
+        to.write_all(&line(due))?;
     }
     Ok(())
 }
@@ -108,7 +109,8 @@ fn line(due: Duration) -> Vec<u8> {
     line
 }
 
-fn receive(mut socket: TcpStream, clock: Instant, lines: u32) -> io::Result<Latencies> {
+/// Takes so many lines from a stream, and tells how late each was.
+pub(crate) fn receive(mut socket: TcpStream, clock: Instant, lines: u32) -> io::Result<Latencies> {
     let mut latencies = Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("the bounds are good");
     let (mut unfinished, mut block, mut number) = (Vec::new(), vec![0; 64 * 1024], 0);
     while number < lines {

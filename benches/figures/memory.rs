@@ -17,8 +17,8 @@ const MANY: u16 = 900;
 
 /// Pages of a process, in KiB.
 #[derive(Clone, Copy)]
-struct Resident {
-    all: f64,
+pub(crate) struct Resident {
+    pub(crate) all: f64,
     anonymous: f64,
 }
 
@@ -65,7 +65,8 @@ fn round() -> io::Result<Round> {
     Ok(Round { at_rest, with_few, with_many })
 }
 
-fn resident(process: &Process) -> io::Result<Resident> {
+/// The pages of a process as they are now.
+pub(crate) fn resident(process: &Process) -> io::Result<Resident> {
     let path = format!("/proc/{}/smaps_rollup", process.id());
     let pages = fs::read_to_string(&path)?;
     let field = |name: &str| {

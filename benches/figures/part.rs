@@ -31,15 +31,18 @@ pub(crate) enum Part {
     Scan,
     /// Copies standard input to one TCP client: the least that anything between pipe and client does.
     Relay,
+    /// Throws standard input away, and says when so many bytes have come.
+    Drain(u64),
 }
 
 impl Part {
     /// Reads which one is asked for.
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> io::Result<Self> {
-        match (words.next().as_deref(), words.next().and_then(|blocks| blocks.parse().ok())) {
+        match (words.next().as_deref(), words.next().and_then(|count| count.parse().ok())) {
             (Some("write"), Some(blocks)) => Ok(Self::Write(blocks)),
             (Some("scan"), None) => Ok(Self::Scan),
             (Some("relay"), None) => Ok(Self::Relay),
+            (Some("drain"), Some(bytes)) => Ok(Self::Drain(bytes)),
             (other, _) => Err(io::Error::other(format!("{other:?} is not a part"))),
         }
     }
@@ -50,6 +53,7 @@ impl Part {
             Self::Write(blocks) => write(blocks),
             Self::Scan => scan(),
             Self::Relay => relay(),
+            Self::Drain(bytes) => drain(bytes),
         }
     }
 }
@@ -60,7 +64,8 @@ fn write(blocks: u64) -> io::Result<()> {
     writeln!(io::stderr(), "ready to write")?;
     io::stdin().read_to_end(&mut Vec::new())?;
     let mut out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    (0..blocks).try_for_each(|_| out.write_all(&block))
+    (0..blocks).try_for_each(|_| out.write_all(&block))?;
+    writeln!(io::stderr(), "written")
 }
 
 /// A line as servers write them, all ASCII: no two in a block are the same.
@@ -106,4 +111,16 @@ fn relay() -> io::Result<()> {
             count => client.write_all(&block[..count])?,
         }
     }
+}
+
+fn drain(bytes: u64) -> io::Result<()> {
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let (mut block, mut left) = (vec![0; 2 * READ], bytes); // as `cat` does
+    while left > 0 {
+        match input.read(&mut block)? {
+            0 => return Err(io::Error::other(format!("{left} bytes have not come"))),
+            count => left = left.saturating_sub(count as u64),
+        }
+    }
+    writeln!(io::stderr(), "all bytes have come")
 }

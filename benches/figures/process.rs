@@ -29,7 +29,8 @@ pub(crate) fn part(core: Option<u32>, words: &[&str]) -> io::Result<Command> {
     Ok(command)
 }
 
-fn on_core(core: Option<u32>, program: &OsStr) -> Command {
+/// A command line of any program.
+pub(crate) fn on_core(core: Option<u32>, program: &OsStr) -> Command {
     let Some(core) = core else { return Command::new(program) };
     let mut command = Command::new("taskset");
     command.arg("-c").arg(core.to_string()).arg(program);
