@@ -91,7 +91,6 @@ impl Follower {
                 }
                 Ok(Found::Bytes(range, age)) => {
                     let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) else { break };
-                    debug!("bytes {:?} before {}", String::from_utf8_lossy(&self.block[range.start..range.end.min(range.start+12)]), reader.place.offset);
                     reader.grew_at = now.instant;
                     reader.verified = now.time;
                     news(News::Bytes { path: key, file: reader.key, bytes: &self.block[range], age });
@@ -272,10 +271,9 @@ impl Follower {
         let Some(reader) = trail.readers.get(index) else { return false };
         let Some(file) = reader.file().filter(|_| reader.place.offset == 0) else { return false }; // asked again when it is read
         let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
-        let first = siblings::copies(&trail.places, reader, written, |copy| self.is_free(copy)).first;
-        debug!("early? {:?} since {:?} verified {:?} written {written:?}", first.as_ref().map(|c| (&c.path, c.metadata.len())), reader.since, reader.verified);
+        let copies = siblings::copies(&trail.places, reader, written, |copy| self.is_free(copy));
         // A copy of what the file still holds says nothing.
-        first.is_some_and(|copy| !is_copy_so_far(&copy.path, file, copy.metadata.len()))
+        copies.first.iter().chain(&copies.later).any(|copy| !is_copy_so_far(&copy.path, file, copy.metadata.len()))
     }
 
     /// The copies that were made of a file before it was cut, as far as they are not read. Those of what has been read are remembered as such.

@@ -109,11 +109,11 @@ pub struct Copies {
 }
 
 /// Looks for copies. One that continues was made after the content in hand began; those of later contents were made after the place was
-/// verified and before the file was `written` last. Those that are not free are read already.
+/// verified and before the file was `written` last. Those that are not free are read already; one of nothing says nothing.
 #[must_use]
 pub fn copies(paths: &[PathBuf], reader: &Reader, written: Option<SystemTime>, is_free: impl Fn(&Sibling) -> bool) -> Copies {
     let mut siblings = beside(paths, |metadata| born(metadata) + CLOCK_STEP >= reader.since.min(reader.verified));
-    siblings.retain(is_free);
+    siblings.retain(|sibling| sibling.metadata.len() > 0 && is_free(sibling));
     let (mut continuing, others): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|sibling| continues(sibling, reader));
     // Of several copies of one content the longest was made last.
     continuing.sort_by_key(|sibling| sibling.metadata.len());
