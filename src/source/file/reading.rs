@@ -85,9 +85,8 @@ impl Follower {
                     self.put_back(key, index, before);
                     index = 0;
                 }
-                Ok(Found::Bytes(..)) if is_unread_yet => {
-                    self.put_back(key, index, before);
-                    self.find_early_copies(key, index, now);
+                Ok(Found::Bytes(..)) if is_unread_yet && self.follow_copies(key, index, before) => {
+                    self.restart(key, index, Loss::Truncated, now);
                 }
                 Ok(Found::Bytes(range, age)) => {
                     let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) else { break };
@@ -132,11 +131,20 @@ impl Follower {
     }
 
     /// Bytes that were read are to be read again, in their turn.
-    fn put_back(&mut self, key: PathKey, index: usize, before: Option<Place>) {
-        let reader = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index));
-        if let (Some(reader), Some(place)) = (reader, before) {
-            reader.place = place;
+    fn put_back(&mut self, key: PathKey, index: usize, before: Option<Place>) -> Option<Place> {
+        let reader = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index))?;
+        before.map(|before| std::mem::replace(&mut reader.place, before))
+    }
+
+    /// Whether the first bytes of a file follow contents of which there are copies; then they are to be read again. Asked when the bytes are in hand:
+    /// what is copied and cut from then on has them in its copy.
+    fn follow_copies(&mut self, key: PathKey, index: usize, before: Option<Place>) -> bool {
+        let after = self.put_back(key, index, before);
+        let is_early = self.has_early_copies(key, index);
+        if !is_early {
+            self.put_back(key, index, after);
         }
+        is_early
     }
 
     /// Tells what is lost before a file goes on, and ends one that was left and cannot be found; true if there was either.
