@@ -21,7 +21,7 @@ use crate::mapping::EventType;
 use crate::source::file::{Begin, Hints};
 
 use cli::{Layer, LogFormat};
-use source::{Manners, Source};
+use source::Source;
 use value::Flush;
 use world::{StdinKind, World};
 
@@ -182,8 +182,7 @@ fn invalid(what: impl Into<String>, hint: impl Into<String>) -> ConfigError {
 impl Config {
     /// Validates a layer.
     pub fn check(layer: &Layer, world: &World) -> Result<Self, ConfigError> {
-        let manners = Manners { fifo_mode: layer.fifo_mode.unwrap_or(0o620) };
-        let sources = source::sources(&layer.sources, world, manners)?;
+        let sources = source::sources(&layer.sources, world, layer.fifo_mode.unwrap_or(0o620))?;
         let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {

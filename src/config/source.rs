@@ -9,6 +9,7 @@
 //! | a path with `*`, `?`, `[` or `{` | all files that match, now and later |
 //! | a path | what is there: a named pipe or a file; if nothing is there yet, a file |
 
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -17,12 +18,13 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statfs::{self, statfs};
 
-use super::world::{StdinKind, World};
+use super::world::{Origin, StdinKind, World};
 use super::{ConfigError, invalid};
+use crate::channel::{self, Expected, Segment};
 use crate::event::{BadName, ChannelName};
 use crate::source::fifo::Make;
-use crate::source::file::{Files, Glob, is_wild};
-use crate::source::naming::{absolute, channel_name};
+use crate::source::file::{Files, Glob, Part, is_wild};
+use crate::source::naming::{absolute, channel_name, segment};
 
 /// A source that can be read.
 #[derive(Debug, Clone)]
@@ -62,40 +64,92 @@ impl Source {
     /// What it feeds, for people.
     #[must_use]
     pub fn label(&self) -> String {
-        match self {
-            Self::Stdin { channel }
-            | Self::Descriptor { channel, .. }
-            | Self::Fifo { channel, .. }
-            | Self::Files(Files::One { channel, .. } | Files::Matching { name: Some(channel), .. }) => channel.to_string(),
-            Self::Files(Files::Matching { name: None, glob }) => channel_name(None, Some(&glob.base)).to_string(),
+        match self.names() {
+            Names::One(name) | Names::Below(name) => name.to_string(),
+            Names::Paths(glob) => channel_name(None, Some(&glob.base)).to_string(),
         }
     }
 
-    /// The channel that it alone feeds; a glob feeds several.
-    fn channel(&self) -> Option<&ChannelName> {
+    /// The names that its channels could have, also those of files that are not there yet.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        let start: Vec<_> = match self.names() {
+            Names::One(name) | Names::Below(name) => name.as_str().split('/').map(str::to_owned).collect(),
+            Names::Paths(glob) => glob.base.iter().skip(1).map(segment).collect(),
+        };
+        let parts = match self {
+            Self::Files(Files::Matching { glob, .. }) => &*glob.parts,
+            _ => &[],
+        };
+        Expected::new(start.into_iter().map(Segment::Literal).chain(parts.iter().map(expected_part)).collect())
+    }
+
+    fn names(&self) -> Names<'_> {
         match self {
             Self::Stdin { channel }
             | Self::Descriptor { channel, .. }
             | Self::Fifo { channel, .. }
-            | Self::Files(Files::One { channel, .. }) => Some(channel),
+            | Self::Files(Files::One { channel, .. }) => Names::One(channel),
+            Self::Files(Files::Matching { name: Some(name), .. }) => Names::Below(name),
+            Self::Files(Files::Matching { name: None, glob }) => Names::Paths(glob),
+        }
+    }
+
+    /// Whether its name is that of its path: a glob that finds this very path gives it the same one.
+    fn is_named_after_its_path(&self) -> bool {
+        let (Self::Fifo { channel, path, .. } | Self::Files(Files::One { channel, path })) = self else { return false };
+        // A glob never finds a path with `..` in it, but another one by the same name.
+        *channel == own_name(path) && *path == absolute(Path::new("/"), path)
+    }
+
+    /// The path of the one thing that it reads.
+    fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Stdin { .. } => Some(Path::new("/dev/stdin")),
+            Self::Descriptor { path, .. } | Self::Fifo { path, .. } | Self::Files(Files::One { path, .. }) => Some(path),
             Self::Files(Files::Matching { .. }) => None,
+        }
+    }
+
+    /// The one thing that it reads, as a message says it.
+    fn shown(&self) -> String {
+        match (self, self.path()) {
+            (Self::Stdin { .. }, _) | (_, None) => "standard input".to_owned(),
+            (_, Some(path)) => format!("'{}'", path.display()),
         }
     }
 }
 
-/// Options that concern sources.
-#[derive(Debug, Clone, Copy)]
-pub struct Manners {
-    /// The rights of a pipe that is made.
-    pub fifo_mode: u32,
+/// How the channels of a source are named.
+enum Names<'a> {
+    /// Its one channel so.
+    One(&'a ChannelName),
+    /// Below this NAME, by the path below the glob's literal part.
+    Below(&'a ChannelName),
+    /// By the paths of the files that match.
+    Paths(&'a Glob),
+}
+
+fn expected_part(part: &Part) -> Segment {
+    match part {
+        Part::Literal(name) => Segment::Literal(segment(name)),
+        Part::AnyDepth => Segment::AnyDepth,
+        Part::Wild(wild) => {
+            let wild = wild.clone();
+            Segment::Glob(channel::Glob::new(move |name| wild.matches_bytes(name)))
+        }
+    }
 }
 
 const SOURCES: &str =
     "a source is '-' (standard input), a path, a quoted glob, fifo:PATH or file:PATH, with NAME= before it for a name of its own";
 
-/// Reads all sources; standard input is the only one if none is given.
-pub fn sources(texts: &[OsString], world: &World, manners: Manners) -> Result<Vec<Source>, ConfigError> {
-    let mut sources = texts.iter().map(|text| source(text, world, manners)).collect::<Result<Vec<_>, _>>()?;
+/// Reads all sources; standard input is the only one if none is given. Pipes are made with the rights `fifo_mode`.
+///
+/// # Errors
+/// One of them is none, or they cannot stand beside one another: they would share the lines of one pipe, or come to the same name.
+pub fn sources(texts: &[OsString], world: &World, fifo_mode: u32) -> Result<Vec<Source>, ConfigError> {
+    let mut sources = texts.iter().map(|text| source(text, world, fifo_mode)).collect::<Result<Vec<_>, _>>()?;
     if sources.is_empty() {
         if world.stdin == StdinKind::Terminal {
             return Err(invalid(
@@ -126,61 +180,84 @@ fn check_stdin(stdin: StdinKind) -> Result<(), ConfigError> {
 
 /// What each source may say alone and not beside the others.
 fn check_together(sources: &[Source]) -> Result<(), ConfigError> {
+    check_readers(sources)?;
+    check_names_differ(sources)?;
     for (index, source) in sources.iter().enumerate() {
-        let before = &sources[..index];
-        let is_stdin = |source: &Source| matches!(source, Source::Stdin { .. });
-        if is_stdin(source) && before.iter().any(is_stdin) {
-            return Err(invalid("standard input is given twice", "it can be read only once; give '-' once"));
-        }
-        if let Source::Fifo { path, .. } = source
-            && before.iter().any(|other| matches!(other, Source::Fifo { path: same, .. } if same == path))
-        {
-            return Err(invalid(
-                format!("the pipe '{}' is given twice", path.display()),
-                "its lines go to one reader only; give it once",
-            ));
-        }
-        for other in before {
-            check_names(source, other)?;
-            check_names(other, source)?;
+        let (before, rest) = sources.split_at(index);
+        let mut others = before.iter().chain(&rest[1..]);
+        match source.names() {
+            Names::One(_) => {}
+            Names::Below(above) => others.try_for_each(|other| check_below(above, other))?,
+            Names::Paths(glob) => {
+                let expected = source.expected();
+                others.try_for_each(|other| check_found(glob, &expected, other))?;
+            }
         }
     }
     Ok(())
 }
 
-/// Names must stay a function of source and path: no two sources may come to the same one.
-fn check_names(source: &Source, other: &Source) -> Result<(), ConfigError> {
-    let twice =
-        |name: &ChannelName| Err(invalid(format!("the name '{name}' is given twice"), "every source has a name of its own"));
-    match (source.channel(), source, other) {
-        (Some(name), ..) if other.channel() == Some(name) => twice(name),
-        (Some(name), _, Source::Files(Files::Matching { name: Some(above), .. })) if name.is_at_or_below(above) => Err(invalid(
-            format!("the name '{name}' may also be that of a file of '{above}'"),
+/// Two readers of one pipe would divide its lines between them. A file may have several names: it is read by the first.
+fn check_readers(sources: &[Source]) -> Result<(), ConfigError> {
+    let mut readers: HashMap<Origin, &Source> = HashMap::new();
+    for source in sources {
+        let Some(origin) = source.path().and_then(|path| Origin::of(path, descriptor(path))) else { continue };
+        match readers.insert(origin, source) {
+            None => {}
+            Some(Source::Files(_)) if matches!(source, Source::Files(_)) => {}
+            Some(first) => return Err(read_twice(&first.shown(), &source.shown())),
+        }
+    }
+    Ok(())
+}
+
+fn read_twice(first: &str, second: &str) -> ConfigError {
+    let also = if first == second { String::new() } else { format!(", also as {second}") };
+    invalid(format!("{first} is given twice{also}"), "its lines go to one reader only; give it once")
+}
+
+/// A name is that of one source, whether it feeds one channel or those below the name.
+fn check_names_differ(sources: &[Source]) -> Result<(), ConfigError> {
+    let mut given = HashSet::new();
+    for source in sources {
+        if let Names::One(name) | Names::Below(name) = source.names()
+            && !given.insert(name)
+        {
+            return Err(invalid(format!("the name '{name}' is given twice"), "every source has a name of its own"));
+        }
+    }
+    Ok(())
+}
+
+/// Below the NAME of a glob there are the names of its files, and no others.
+fn check_below(above: &ChannelName, other: &Source) -> Result<(), ConfigError> {
+    let lies_below = |name: &ChannelName| name.is_at_or_below(above);
+    match other.names() {
+        Names::One(name) | Names::Below(name) if lies_below(name) => Err(invalid(
+            format!("the name '{name}' lies below '{above}', where the files of a glob get theirs"),
             format!("choose one that does not lie below '{above}'"),
         )),
-        (Some(name), Source::Files(Files::One { path, .. }), Source::Files(Files::Matching { name: None, glob }))
-            if channel_name(None, Some(path)) != *name && glob.matches(&Path::new("/").join(name.as_str())) =>
-        {
-            Err(invalid(format!("the name '{name}' is also that of a file that a glob matches"), "choose another one"))
-        }
-        (
-            None,
-            Source::Files(Files::Matching { name: Some(name), .. }),
-            Source::Files(Files::Matching { name: Some(above), .. }),
-        ) if name == above => twice(name),
-        (
-            None,
-            Source::Files(Files::Matching { name: Some(name), .. }),
-            Source::Files(Files::Matching { name: Some(above), .. }),
-        ) if name.is_at_or_below(above) => {
-            Err(invalid(format!("the name '{name}' lies below '{above}', where files get their names"), "choose another one"))
-        }
+        Names::Paths(glob) if glob.base.parent().is_some() && lies_below(&own_name(&glob.base)) => Err(invalid(
+            format!("the files of '{}' get their names below '{above}', as those of another glob do", glob.whole.display()),
+            format!("choose another name than '{above}'"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// No other source has the name of a file that an unnamed glob may find, but one that reads this very path.
+fn check_found(glob: &Glob, expected: &Expected, other: &Source) -> Result<(), ConfigError> {
+    match other.names() {
+        Names::One(name) if expected.could_yield(name) && !other.is_named_after_its_path() => Err(invalid(
+            format!("the name '{name}' may also be that of a file that the glob '{}' finds", glob.whole.display()),
+            "choose another one: NAME=SOURCE",
+        )),
         _ => Ok(()),
     }
 }
 
 /// Reads one source.
-fn source(text: &OsStr, world: &World, manners: Manners) -> Result<Source, ConfigError> {
+fn source(text: &OsStr, world: &World, fifo_mode: u32) -> Result<Source, ConfigError> {
     let (name, spec) = split_name(text);
     let name = name.map(parse_name).transpose()?;
     let (scheme, rest) = split_scheme(spec);
@@ -199,7 +276,7 @@ fn source(text: &OsStr, world: &World, manners: Manners) -> Result<Source, Confi
             "'DIR/*.log' (quoted) follows the files of a directory",
         )),
         None if is_wild(rest) => matching(name, &absolute(&world.directory, Path::new(rest)), text),
-        Some("fifo") => fifo(name, path, manners),
+        Some("fifo") => fifo(name, path, fifo_mode),
         _ => file(name, path, scheme),
     }
 }
@@ -237,6 +314,11 @@ fn split_scheme(spec: &OsStr) -> (Option<&'static str>, &OsStr) {
     (None, spec)
 }
 
+/// The name of what has none of its own, by its path.
+fn own_name(path: &Path) -> ChannelName {
+    channel_name(None, Some(&absolute(Path::new("/"), path)))
+}
+
 /// The path from the root. `..` behind a link leads where the link leads, so it is not taken by its words.
 fn whole(directory: &Path, path: &Path) -> PathBuf {
     let has_parents = path.components().any(|part| part == Component::ParentDir);
@@ -260,13 +342,13 @@ fn inherited(name: Option<ChannelName>, path: PathBuf) -> Result<Source, ConfigE
         Ok(kind) if kind.is_dir() => refuse("it is a directory", "<(COMMAND) is a pipe"),
         Ok(kind) if kind.is_socket() => refuse("it is a socket", "cat <&N | sse-bridge"),
         Ok(_) => {
-            let channel = name.unwrap_or_else(|| channel_name(None, Some(&path)));
+            let channel = name.unwrap_or_else(|| own_name(&path));
             Ok(Source::Descriptor { channel, path })
         }
     }
 }
 
-fn fifo(name: Option<ChannelName>, path: PathBuf, manners: Manners) -> Result<Source, ConfigError> {
+fn fifo(name: Option<ChannelName>, path: PathBuf, fifo_mode: u32) -> Result<Source, ConfigError> {
     if let Ok(metadata) = fs::metadata(&path)
         && !metadata.file_type().is_fifo()
     {
@@ -276,13 +358,13 @@ fn fifo(name: Option<ChannelName>, path: PathBuf, manners: Manners) -> Result<So
             format!("file:{shown} follows a file"),
         ));
     }
-    let channel = name.unwrap_or_else(|| channel_name(None, Some(&absolute(Path::new("/"), &path))));
-    Ok(Source::Fifo { channel, path, make: Make::Missing(manners.fifo_mode) })
+    let channel = name.unwrap_or_else(|| own_name(&path));
+    Ok(Source::Fifo { channel, path, make: Make::Missing(fifo_mode) })
 }
 
 fn file(name: Option<ChannelName>, path: PathBuf, scheme: Option<&str>) -> Result<Source, ConfigError> {
     let shown = path.display();
-    let channel = name.unwrap_or_else(|| channel_name(None, Some(&absolute(Path::new("/"), &path))));
+    let channel = name.unwrap_or_else(|| own_name(&path));
     let refuse = |why: &str, hint: String| Err(invalid(format!("could not use '{shown}' as a source: {why}"), hint));
     let kind = fs::metadata(&path).map(|metadata| metadata.file_type());
     match kind {

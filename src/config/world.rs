@@ -3,10 +3,14 @@
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
+
+/// How many links the kernel follows from one path: `path_resolution(7)`.
+const MOST_LINKS: u32 = 40;
 
 /// The world as the daemon found it.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +51,49 @@ impl World {
             hostname: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()),
             memory_limit: memory_limit(Path::new("/")),
         }
+    }
+}
+
+/// What bytes come out of, by whatever path it was given, where each goes to one reader only.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// A pipe.
+    Pipe {
+        /// The device that it lies on.
+        device: u64,
+        /// Its number there.
+        inode: u64,
+    },
+    /// What is no pipe and was inherited by this number.
+    Descriptor(u32),
+    /// What is not there yet, and will have this path.
+    ToCome(PathBuf),
+}
+
+impl Origin {
+    /// Looks at what a path leads to, and whose path is that of this inherited `descriptor`, if of one. None for a file: any number may read it.
+    #[must_use]
+    pub fn of(path: &Path, descriptor: Option<u32>) -> Option<Self> {
+        match (fs::metadata(path), descriptor) {
+            (Ok(found), _) if found.file_type().is_fifo() => Some(Self::Pipe { device: found.dev(), inode: found.ino() }),
+            (_, Some(number)) => Some(Self::Descriptor(number)),
+            (Ok(_), None) => None,
+            (Err(_), None) => Some(Self::ToCome(destination(path, MOST_LINKS))),
+        }
+    }
+}
+
+/// The path of what will be made behind this one: links are followed as far as they lead, also where nothing is yet.
+fn destination(path: &Path, links: u32) -> PathBuf {
+    if let Ok(found) = fs::canonicalize(path) {
+        return found;
+    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return path.to_owned() };
+    let directory = destination(parent, links);
+    let place = directory.join(name);
+    match fs::read_link(&place) {
+        Ok(target) if links > 0 => destination(&directory.join(target), links - 1),
+        _ => place,
     }
 }
 

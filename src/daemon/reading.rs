@@ -8,18 +8,18 @@ use tracing::warn;
 use super::STDIN;
 use super::exit::Fatal;
 use super::tasks::{Done, Tasks};
-use crate::channel::{Channels, Expected, Glob, Segment};
+use crate::channel::Channels;
 use crate::config::source::Source;
 use crate::config::world::StdinKind;
 use crate::config::{Config, Copying, FifoAtEnd, FlushPartial};
 use crate::event::ChannelName;
 use crate::pipeline::lanes::{self, Lanes};
 use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
+use crate::source::Stop;
 use crate::source::fifo::{Fifo, Make};
-use crate::source::file::{Files, Follower, Options, Part};
+use crate::source::file::{Files, Follower, Options};
 use crate::source::stream::Stream;
 use crate::source::tee::Tee;
-use crate::source::{Stop, naming};
 
 /// The name of the task that follows files.
 pub const FILES: &str = "files";
@@ -28,7 +28,7 @@ pub const FILES: &str = "files";
 const FIRST_LINES: Duration = Duration::from_secs(1);
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
-/// The bounds of [`open_files`].
+/// The bounds of how many files are open.
 const LEAST_OPEN: usize = 8;
 const MOST_OPEN: usize = 1024;
 
@@ -64,12 +64,12 @@ impl Reading<'_> {
                     )?;
                 }
                 Source::Fifo { channel, path, make } => {
-                    self.channels.expect(expected_one(channel));
+                    self.channels.expect(source.expected());
                     let fifo = Fifo::new(path.clone(), *make, self.stop.clone());
                     self.fifo(channel, fifo, *make, config, looked.clone(), tasks)?;
                 }
                 Source::Files(these) => {
-                    self.channels.expect(expected(these));
+                    self.channels.expect(source.expected());
                     files.push(these.clone());
                 }
             }
@@ -143,14 +143,7 @@ impl Reading<'_> {
     fn files(&self, files: Vec<Files>, config: &Config, looked: Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {
         let manner = Self::manner(Writer::File, None, config);
         let mut lanes = Lanes::new(self.fittings.clone(), manner, self.channels.clone());
-        let following = config.following;
-        let options = Options {
-            begin: following.begin,
-            rotate_wait: following.rotate_wait,
-            hints: following.hints,
-            open_files: open_files(config),
-        };
-        let mut follower = Follower::new(options, self.stop.clone());
+        let mut follower = Follower::new(options(config), self.stop.clone());
         tasks.spawn_source(FILES, move || {
             follower.first_look(files, Instant::now() + FIRST_LINES, &mut |news| lanes.take(news));
             drop(looked);
@@ -161,11 +154,23 @@ impl Reading<'_> {
     }
 }
 
-/// How many files may be open at once: idle ones are closed, so a part of the limit is enough; the rest is for clients.
-pub fn open_files(config: &Config) -> usize {
-    let follows = config.sources.iter().any(|source| matches!(source, Source::Files(_)));
+/// How files are followed. Idle ones are closed, so a part of the limit is enough for them; the rest is for clients.
+fn options(config: &Config) -> Options {
     let limit = usize::try_from(super::file_limit()).unwrap_or(usize::MAX);
-    if follows { (limit / 4).clamp(LEAST_OPEN, MOST_OPEN) } else { 0 }
+    let following = config.following;
+    Options {
+        begin: following.begin,
+        rotate_wait: following.rotate_wait,
+        hints: following.hints,
+        open_files: (limit / 4).clamp(LEAST_OPEN, MOST_OPEN),
+    }
+}
+
+/// How many descriptors followed files may take.
+pub fn descriptors(config: &Config) -> usize {
+    let follows = config.sources.iter().any(|source| matches!(source, Source::Files(_)));
+    let options = options(config);
+    if follows { options.open_files + options.spare_files() } else { 0 }
 }
 
 /// `COMMAND | sse-bridge FILE` reads the file alone, which is seldom what was meant.
@@ -174,30 +179,4 @@ fn warn_of_unread_input(config: &Config) {
     if config.stdin == StdinKind::Pipe && !is_read {
         warn!("standard input is a pipe and is not read; add '-' to the sources to read it");
     }
-}
-
-/// The names that files may have.
-fn expected(files: &Files) -> Expected {
-    let (name, glob) = match files {
-        Files::One { channel, .. } => return expected_one(channel),
-        Files::Matching { name, glob } => (name, glob),
-    };
-    let base = match name {
-        Some(name) => name.clone().to_string(),
-        None => glob.base.iter().skip(1).map(naming::segment).collect::<Vec<_>>().join("/"),
-    };
-    let literal = base.split('/').filter(|segment| !segment.is_empty()).map(|segment| Segment::Literal(segment.to_owned()));
-    let parts = glob.parts.iter().map(|part| match part {
-        Part::Literal(name) => Segment::Literal(naming::segment(name)),
-        Part::AnyDepth => Segment::AnyDepth,
-        Part::Wild(wild) => {
-            let wild = wild.clone();
-            Segment::Glob(Glob::new(move |name| wild.matches_bytes(name)))
-        }
-    });
-    Expected::new(literal.chain(parts).collect())
-}
-
-fn expected_one(channel: &ChannelName) -> Expected {
-    Expected::new(channel.as_str().split('/').map(|segment| Segment::Literal(segment.to_owned())).collect())
 }

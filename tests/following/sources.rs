@@ -13,6 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::Mode;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -203,6 +204,24 @@ pub fn cpu_time(pid: u32) -> u64 {
 fn refused(arguments: &[&str]) -> String {
     refusal(run_to_end(&[&["--port", "0"], arguments].concat(), Stdio::null()))
         .unwrap_or_else(|wrong| panic!("{arguments:?}: {wrong}"))
+}
+
+/// Says that a command line can be run.
+fn accepted(arguments: &[impl AsRef<str>]) {
+    let arguments: Vec<_> = ["--check"].into_iter().chain(arguments.iter().map(AsRef::as_ref)).collect();
+    let (code, _, err) = run_to_end(&arguments, Stdio::null());
+    assert_eq!(code, 0, "{arguments:?}: {err}");
+}
+
+/// What the daemon says in a shell whose script cannot be run: `sources` in this directory, once descriptors are as `exec` makes them.
+fn refused_in(directory: &Path, exec: &str, sources: &str) -> String {
+    // What is not refused ends with the code of `timeout`.
+    let script =
+        format!("cd '{}'; exec {exec}; exec timeout {} sse-bridge --port 0 {sources}", directory.display(), PATIENCE.as_secs());
+    let output = shell(&script).stdin(Stdio::null()).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    refusal((output.status.code().unwrap(), text(output.stdout), text(output.stderr)))
+        .unwrap_or_else(|wrong| panic!("{exec}; {sources}: {wrong}"))
 }
 
 fn refusal((code, out, err): (i32, String, String)) -> Result<String, String> {
@@ -507,10 +526,219 @@ fn names_given_twice_or_in_each_others_way_are_refused() {
         }
     }
     // What only looks alike is not refused.
-    let good =
-        [format!("x={file}"), format!("x/y={root}/b"), format!("xy={root}/*.txt"), format!("{root}/*.c"), format!("{root}/*.d")];
-    let arguments: Vec<_> = ["--check"].into_iter().chain(good.iter().map(String::as_str)).collect();
-    assert_eq!(run_to_end(&arguments, Stdio::null()).0, 0);
+    accepted(&[
+        format!("x={file}"),
+        format!("x/y={root}/b"),
+        format!("xy={root}/*.txt"),
+        format!("{root}/*.c"),
+        format!("{root}/*.d"),
+    ]);
+}
+
+#[test]
+fn a_name_that_a_file_of_a_glob_could_have_is_refused_for_every_kind_of_source() {
+    let ground = Ground::new();
+    let (root, base) = (ground.at("").trim_end_matches('/').to_owned(), ground.channel("").trim_end_matches('/').to_owned());
+    let pipe = ground.pipe("p");
+    // Every process has a descriptor 2, and those here have a pipe for it.
+    let specs = ["-", "/dev/fd/2", &pipe, &format!("fifo:{root}/new"), &format!("{root}/missing"), &ground.write("file", "")];
+    let cases = [
+        (format!("{root}/*.log"), vec!["a.log", "%20%FF.log"], vec!["a.txt", "x/a.log", ".a.log", "a.log/x"]),
+        (format!("{root}/**/*.log"), vec!["a.log", "x/y/a.log"], vec!["a.txt", "x/.a.log"]),
+        (format!("{root}/my logs/[ab]{{1,2}}"), vec!["my%20logs/a1"], vec!["my%20logs/c1", "my+logs/a1"]),
+        (format!("{root}/*/a=b"), vec!["x/a%3Db"], vec!["x/a", "a%3Db"]),
+    ];
+    let before = ground.listing();
+    for (glob, taken, free) in &cases {
+        for spec in specs {
+            for name in taken {
+                let source = format!("{base}/{name}={spec}");
+                for arguments in [[&**glob, &source], [&source, glob]] {
+                    let line = refused(&arguments);
+                    assert!(
+                        line.contains(&format!("'{base}/{name}'")) && line.contains(&format!("'{glob}'")),
+                        "{arguments:?}: {line}"
+                    );
+                }
+            }
+            free.iter().for_each(|name| accepted(&[glob.clone(), format!("{base}/{name}={spec}")]));
+        }
+    }
+    for spec in specs {
+        for source in [format!("x/a.log={spec}"), format!("x={spec}")] {
+            let line = refused(&[&format!("x={root}/*.log"), &source]);
+            assert!(line.contains("'x"), "{source}: {line}");
+        }
+        accepted(&[format!("x={root}/*.log"), format!("xy={spec}")]);
+    }
+    // Nobody has given this name, and it is one all the same.
+    assert!(refused(&["-", "/s*n"]).contains("'stdin'"));
+    accepted(&["-", "/s*n/*"]);
+    assert_eq!(ground.listing(), before, "no pipe was made");
+}
+
+#[test]
+fn the_shortened_name_of_a_file_of_a_glob_is_refused() {
+    let ground = Ground::new();
+    ground.write(&format!("{}/a.log", "d".repeat(100)), "");
+    let glob = ground.at("*/*.log");
+    let name = names(&start(&[&glob])).remove(0);
+    let line = refused(&[&glob, &format!("{name}=-")]);
+    assert!(name.contains('~') && line.contains(&name), "{line}");
+    // What begins otherwise is the name of no file there.
+    accepted(&[glob, format!("other{}=-", &name[5..])]);
+}
+
+#[test]
+fn what_is_named_after_its_path_may_stand_beside_a_glob_that_matches_the_path() {
+    let ground = Ground::new();
+    let (file, glob) = (ground.write("a.log", "one\n"), ground.at("*"));
+    let pipe = ground.pipe("p");
+    for sources in [[&*file, &glob, &pipe], [&pipe, &glob, &file]] {
+        let bridge = start(&sources);
+        let mut client = bridge.get("/events?tail=all");
+        assert_eq!(next_lines(&mut client, 1), ["one"]);
+        fs::write(&pipe, "two\n").unwrap();
+        assert_eq!(next_lines(&mut client, 1), ["two"]);
+        assert_eq!(all_lines(&bridge, "/events"), ["one", "two"], "{sources:?}");
+        let found: BTreeSet<_> = names(&bridge).into_iter().collect();
+        assert_eq!(found, [ground.channel("a.log"), ground.channel("p")].into(), "{sources:?}");
+    }
+    accepted(&[glob.clone(), format!("fifo:{}", ground.at("new"))]);
+    accepted(&[glob.clone(), format!("{}={file}", ground.channel("a.log"))]);
+    // Another path may lead elsewhere, whatever its words are.
+    assert!(refused(&[&glob, &ground.at("x/../a.log")]).contains(&ground.channel("a.log")));
+}
+
+#[test]
+fn below_the_name_of_a_glob_no_other_glob_names_its_files() {
+    let ground = Ground::new();
+    let (root, base) = (ground.at("").trim_end_matches('/').to_owned(), ground.channel("").trim_end_matches('/').to_owned());
+    for (named, unnamed) in [
+        (format!("{base}/b={root}/a/*.log"), format!("{root}/b/*.log")),
+        (format!("{base}={root}/a/*.log"), format!("{root}/b/**/x?.log")),
+        (format!("{base}={root}/a/*.log"), format!("{root}/*.log")),
+    ] {
+        for arguments in [[&*named, &unnamed], [&unnamed, &named]] {
+            let line = refused(&arguments);
+            let name = named.split('=').next().unwrap();
+            assert!(line.contains(&format!("'{name}'")) && line.contains(&format!("'{unnamed}'")), "{arguments:?}: {line}");
+        }
+    }
+    accepted(&[format!("{base}/b={root}/a/*.log"), format!("{root}/c/*.log"), format!("{root}/bb/*.log")]);
+    // A directory of that name at the root is not surely there, and with any other name it would be the same.
+    for name in ["web", "root"] {
+        accepted(&[format!("{name}={root}/*.log"), "/**/*.log".to_owned()]);
+    }
+    // A path has one name, however many unnamed globs find it.
+    let file = ground.write("a.log", "one\n");
+    let bridge = start(&[ground.at("*.log"), ground.at("a*"), ground.at("**/*"), file]);
+    assert_eq!(next_lines(&mut bridge.get("/events?tail=all"), 1), ["one"]);
+    assert_eq!((names(&bridge), all_lines(&bridge, "/events")), (vec![ground.channel("a.log")], vec!["one".to_owned()]));
+}
+
+#[test]
+fn a_pipe_has_one_reader_by_whatever_path_it_is_given() {
+    let ground = Ground::new();
+    let pipe = ground.pipe("p");
+    fs::hard_link(&pipe, ground.at("hard")).unwrap();
+    fs::create_dir(ground.at("d")).unwrap();
+    for (target, link) in [("p", "soft"), (".", "here"), ("new", "early"), ("no", "early-dir"), ("round", "round")] {
+        symlink(target, ground.at(link)).unwrap();
+    }
+    let mut kept = OpenOptions::new().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(&pipe).unwrap();
+    kept.write_all(b"waiting\n").unwrap();
+    let size = || fcntl(&kept, FcntlArg::F_GETPIPE_SZ).unwrap();
+    let (before, size_before) = (ground.listing(), size());
+    let new = ground.at("new");
+    for (first, second) in [
+        // It is there.
+        ("p", "p"),
+        ("p", "./p"),
+        ("p", &*pipe),
+        ("p", "d/../p"),
+        ("p", "hard"),
+        ("p", "soft"),
+        ("p", "here/p"),
+        ("p", "fifo:p"),
+        ("hard", "fifo:soft"),
+        ("fifo:p", "fifo:here/hard"),
+        // It will be made.
+        ("fifo:new", "fifo:./new"),
+        ("fifo:new", &*format!("fifo:{new}")),
+        ("fifo:new", "fifo:here/new"),
+        ("fifo:new", "fifo:d/../new"),
+        ("fifo:new", "fifo:early"),
+        ("fifo:new", "new"),
+        ("fifo:here/new", "file:early"),
+        ("fifo:no/new", "fifo:here/no/new"),
+        ("fifo:no/new", "fifo:early-dir/new"),
+        ("fifo:round", "fifo:here/round"),
+    ] {
+        for (first, second) in [(first, second), (second, first)] {
+            for check in ["", "--check"] {
+                let line = refused_in(ground.root(), "", &format!("{check} a={first} b={second}"));
+                let at = |given: &str| given.rsplit(':').next().unwrap().trim_start_matches("./").to_owned();
+                let words = [&*at(first), &at(second), " is given twice", "one reader only"];
+                assert!(words.iter().all(|word| line.contains(word)), "{first} {second}: {line}");
+            }
+        }
+    }
+    assert_eq!((ground.listing(), size()), (before, size_before), "nothing was made or opened");
+    let mut waiting = [0; 8];
+    kept.read_exact(&mut waiting).unwrap();
+    assert_eq!(&waiting, b"waiting\n");
+
+    let at = |name: &str, given: &str| format!("{name}={}", given.replace('@', ground.root().to_str().unwrap()));
+    accepted(&[at("a", "@/p"), at("b", "fifo:@/new"), at("c", "fifo:@/d/new"), at("d", "fifo:@/no/new"), at("e", "@/missing")]);
+    // A file has as many names as one likes, also before it is there.
+    accepted(&[at("a", "@/missing"), at("b", "@/here/missing"), at("c", "file:@/missing")]);
+}
+
+#[test]
+fn a_descriptor_has_one_reader_and_so_has_the_pipe_behind_it() {
+    let ground = Ground::new();
+    ground.pipe("p");
+    symlink("p", ground.at("soft")).unwrap();
+    ground.write("file", "one\n");
+    let (pipe, soft) = (ground.at("p"), ground.at("soft"));
+    for (exec, sources, words) in [
+        ("7< <(echo x)", "a=/dev/fd/7 b=/dev/fd/7", "'/dev/fd/7' is given twice;"),
+        ("7< <(echo x)", "a=/dev/fd/7 b=/proc/self/fd/7", "'/dev/fd/7' is given twice, also as '/proc/self/fd/7';"),
+        ("7<file", "a=/dev/fd/7 b=/dev/fd/7", "'/dev/fd/7' is given twice;"),
+        ("7<file", "/proc/self/fd/7 /dev/fd/7", "'/proc/self/fd/7' is given twice, also as '/dev/fd/7';"),
+        ("7< <(echo x) 8<&7", "/dev/fd/7 /dev/fd/8", "'/dev/fd/7' is given twice, also as '/dev/fd/8';"),
+        ("7<>p", "a=/dev/fd/7 b=p", &*format!("'/dev/fd/7' is given twice, also as '{pipe}';")),
+        ("7<>p", "a=fifo:p b=/dev/fd/7", &*format!("'{pipe}' is given twice, also as '/dev/fd/7';")),
+        ("7<>p", "a=soft b=/dev/fd/7", &*format!("'{soft}' is given twice, also as '/dev/fd/7';")),
+        ("7<>p 8<>p", "/dev/fd/7 /dev/fd/8", "'/dev/fd/7' is given twice, also as '/dev/fd/8';"),
+        ("7<>p", "a=/dev/../dev/fd/7 b=/dev/fd/7", "also as '/dev/fd/7';"),
+        ("<>p", "- a=p", &*format!("standard input is given twice, also as '{pipe}';")),
+        ("<>p", "a=fifo:soft -", &*format!("'{soft}' is given twice, also as standard input;")),
+        ("< <(echo x) 7<&0", "- /dev/fd/7", "standard input is given twice, also as '/dev/fd/7';"),
+        ("< <(echo x)", "- a=/dev/fd/0", "standard input is given twice;"),
+        ("<file", "a=/dev/stdin b=/proc/self/fd/0", "standard input is given twice;"),
+    ] {
+        let before = ground.listing();
+        let line = refused_in(ground.root(), exec, sources);
+        assert!(line.contains(words), "{exec}; {sources}: no {words:?} in {line}");
+        assert_eq!(ground.listing(), before);
+    }
+}
+
+#[test]
+fn a_file_behind_two_descriptors_is_read_by_each() {
+    let ground = Ground::new();
+    let file = ground.write("file", "one\ntwo\n");
+    for exec in ["7<$f 8<$f", "7<$f 8<&7", "7<$f 8< <(cat $f)"] {
+        let script = format!("f='{file}'; exec {exec}; exec sse-bridge --port 0 a=/dev/fd/7 b=/dev/fd/8");
+        let bridge = Bridge::spawn(shell(&script));
+        let events = bridge.get("/events?tail=all").rest();
+        for channel in ["a", "b"] {
+            let of: Vec<_> = events.iter().filter(|event| channel_of(event) == channel).map(|event| &*event.data).collect();
+            assert_eq!(of[..2], ["one", "two"], "{exec}: {events:?}");
+        }
+    }
 }
 
 #[test]
@@ -702,13 +930,8 @@ fn what_is_no_source_is_refused_with_a_hint() {
 
 #[test]
 fn a_descriptor_that_is_no_pipe_is_told_so() {
-    for (script, words) in [
-        ("exec 3<&-; exec sse-bridge --port 0 /dev/fd/3", "no such descriptor"),
-        ("exec 3</tmp; exec sse-bridge --port 0 /dev/fd/3", "it is a directory"),
-    ] {
-        let output = shell(script).stdin(Stdio::null()).output().unwrap();
-        let text = |bytes| String::from_utf8(bytes).unwrap();
-        let line = refusal((output.status.code().unwrap(), text(output.stdout), text(output.stderr))).unwrap();
+    for (exec, words) in [("3<&-", "no such descriptor"), ("3</", "it is a directory")] {
+        let line = refused_in(Path::new("/"), exec, "/dev/fd/3");
         assert!(line.contains("'/dev/fd/3'") && line.contains(words), "{line}");
     }
 }
