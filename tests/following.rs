@@ -10,8 +10,16 @@
 
 mod harness;
 
+/// What the kernel knows of a running daemon.
+#[path = "following/process.rs"]
+mod process;
+
+/// A kernel that refuses, or keeps silent.
+#[path = "following/kernel.rs"]
+mod kernel;
+
 /// Numbered lines through every rotation: each once, in order, or a gap at its place.
-#[path = "following/torture.rs"]
+#[path = "following/torture/mod.rs"]
 mod torture;
 
 /// logrotate and nginx.
@@ -19,7 +27,7 @@ mod torture;
 mod tools;
 
 /// What other tailers test, and where it is tested here.
-#[path = "following/lists.rs"]
+#[path = "following/lists/mod.rs"]
 mod lists;
 
 /// When watching fails.
@@ -31,7 +39,7 @@ mod watching;
 mod scale;
 
 /// Named pipes and inherited descriptors.
-#[path = "following/pipes.rs"]
+#[path = "following/pipes/mod.rs"]
 mod pipes;
 
 /// Sources, their names, and what is no source.
@@ -43,5 +51,5 @@ mod sources;
 mod old_lines;
 
 /// One file, and what happens to it.
-#[path = "following/files.rs"]
+#[path = "following/files/mod.rs"]
 mod files;

@@ -3,69 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Bridge, Get, PATIENCE, Random, command, connect, scale, seed};
+use crate::harness::{Bridge, Get, Random, connect, scale, seed};
+use crate::process::{descriptors, threads, watches};
+use crate::sources::{append, channels, eventually, metric, shell};
 
 /// Descriptors that are no followed files: standard streams, listeners, the runtime's, the watches, a directory being read.
 const OTHERS: usize = 40;
 
 /// Starts the daemon with a limit of open files, soft and hard.
 fn with_limit(limit: usize, arguments: &[&str]) -> Bridge {
-    let daemon = command(&[]);
-    let mut shell = std::process::Command::new("bash");
-    shell.arg("-c").arg(format!("ulimit -n {limit}; exec \"$0\" --port 0 \"$@\"")).arg(daemon.get_program()).args(arguments);
-    Bridge::spawn(shell)
-}
-
-fn append(path: &Path, bytes: &[u8]) {
-    OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(bytes).unwrap();
-}
-
-fn descriptors(bridge: &Bridge) -> usize {
-    fs::read_dir(format!("/proc/{}/fd", bridge.pid())).unwrap().count()
-}
-
-fn threads(bridge: &Bridge) -> usize {
-    fs::read_dir(format!("/proc/{}/task", bridge.pid())).unwrap().count()
-}
-
-/// Directories that the daemon watches.
-fn watches(bridge: &Bridge) -> usize {
-    let infos = fs::read_dir(format!("/proc/{}/fdinfo", bridge.pid())).unwrap();
-    let texts = infos.filter_map(|info| fs::read_to_string(info.ok()?.path()).ok());
-    texts.map(|text| text.lines().filter(|line| line.starts_with("inotify wd:")).count()).sum()
-}
-
-fn counter(bridge: &Bridge, name: &str) -> u64 {
-    let text = bridge.get("/metrics").text();
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{text}"))
-}
-
-fn channels(bridge: &Bridge) -> Vec<Value> {
-    let text = bridge.get("/channels").text();
-    serde_json::from_str::<Value>(&text).unwrap()["channels"].as_array().unwrap_or_else(|| panic!("{text}")).clone()
-}
-
-/// Waits until something is so that only looking can tell.
-fn wait_until<T: std::fmt::Debug>(what: &str, look: impl Fn() -> T, is_so: impl Fn(&T) -> bool) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let seen = look();
-        if is_so(&seen) {
-            return seen;
-        }
-        assert!(Instant::now() < deadline, "waited for {what}; seen last: {seen:?}");
-        thread::sleep(Duration::from_millis(20)); // nothing tells
-    }
+    let mut command = shell(&format!("ulimit -n {limit}; exec sse-bridge --port 0 \"$@\""));
+    command.arg("bash").args(arguments);
+    Bridge::spawn(command)
 }
 
 /// Watches how many descriptors a daemon has, until dropped.
@@ -169,7 +126,7 @@ fn five_thousand_files(options: &[&str]) {
     for round in 0..scale(2, 20) {
         let appended = many.some(&mut random, 300);
         for name in &appended {
-            append(&many.path(name), format!("more in round {round}\n").as_bytes());
+            append(&many.path(name), &format!("more in round {round}\n"));
             expected.get_mut(&format!("many/{name}")).unwrap().push(format!("more in round {round}"));
         }
         take(&mut stream, appended.len(), &mut lines);
@@ -177,9 +134,9 @@ fn five_thousand_files(options: &[&str]) {
 
         let rotated = many.some(&mut random, 200);
         for name in &rotated {
-            append(&many.path(name), format!("last in round {round}\n").as_bytes());
+            append(&many.path(name), &format!("last in round {round}\n"));
             fs::rename(many.path(name), many.path(&format!("{name}.{round}"))).unwrap();
-            append(&many.path(name), format!("new in round {round}\n").as_bytes());
+            append(&many.path(name), &format!("new in round {round}\n"));
             let channel = expected.get_mut(&format!("many/{name}")).unwrap();
             channel.extend([format!("last in round {round}"), format!("new in round {round}")]);
         }
@@ -189,7 +146,7 @@ fn five_thousand_files(options: &[&str]) {
 
     let mut clients: Vec<_> = (0..20).map(|_| bridge.get("/events?tail=0")).collect();
     let name = &many.names[random.below(FILES)];
-    append(&many.path(name), b"for all\n");
+    append(&many.path(name), "for all\n");
     for client in &mut clients {
         let data = std::iter::from_fn(|| client.next_event()).find(|event| event.event == "message").map(|event| event.data);
         assert_eq!(data.as_deref(), Some("for all"));
@@ -198,13 +155,13 @@ fn five_thousand_files(options: &[&str]) {
     drop(clients);
     assert!(sampler.most() < LIMIT, "{} descriptors at once", sampler.most());
     assert!(sampler.most() > 8, "nothing was sampled");
-    wait_until("closed descriptors of idle files", || descriptors(&bridge), |open| *open <= LIMIT / 4 + OTHERS);
-    assert_eq!(counter(&bridge, "sse_bridge_source_gaps_total"), 0);
-    assert_eq!(counter(&bridge, "sse_bridge_source_failures_total"), 0, "{}", bridge.stderr());
+    eventually("closed descriptors of idle files", || descriptors(&bridge), |open| *open <= LIMIT / 4 + OTHERS);
+    assert_eq!(metric(&bridge, "source_gaps_total"), 0);
+    assert_eq!(metric(&bridge, "source_failures_total"), 0, "{}", bridge.stderr());
     // Lines are counted just after they are sent. What came after all of it would have come twice.
     let count = lines.values().map(|lines| lines.len() as u64).sum::<u64>();
-    wait_until("the count of all lines", || counter(&bridge, "sse_bridge_input_lines_total"), |lines| *lines >= count);
-    assert_eq!(counter(&bridge, "sse_bridge_input_lines_total"), count, "lines were read twice");
+    eventually("the count of all lines", || metric(&bridge, "input_lines_total"), |lines| *lines >= count);
+    assert_eq!(metric(&bridge, "input_lines_total"), count, "lines were read twice");
 }
 
 #[test]
@@ -227,7 +184,7 @@ fn late_lines_of_many_rotated_files_come_as_long_as_there_are_descriptors() {
     let old: Vec<_> = many.names.iter().map(|name| File::options().append(true).open(many.path(name)).unwrap()).collect();
     for name in &many.names {
         fs::rename(many.path(name), many.path(&format!("{name}.1"))).unwrap();
-        append(&many.path(name), b"new\n");
+        append(&many.path(name), "new\n");
     }
     let mut lines = Lines::new();
     take(&mut stream, many.names.len(), &mut lines);
@@ -244,7 +201,7 @@ fn idle_files_cost_no_descriptor_beyond_a_bound() {
     let bridge = Bridge::start(&["--from", "start", &many.source()]);
     let mut lines = Lines::new();
     take(&mut bridge.get("/events?tail=all"), many.names.len(), &mut lines);
-    wait_until("few descriptors", || descriptors(&bridge), |open| *open <= 1024 + OTHERS);
+    eventually("few descriptors", || descriptors(&bridge), |open| *open <= 1024 + OTHERS);
 }
 
 #[test]
@@ -266,8 +223,8 @@ fn a_file_written_at_full_speed_does_not_hold_up_the_others() {
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
     let names: Vec<_> = (0..COLD).map(|number| format!("cold-{number:02}.log")).collect();
-    names.iter().for_each(|name| append(&path(name), b""));
-    append(&path("hot.log"), b"");
+    names.iter().for_each(|name| append(&path(name), ""));
+    append(&path("hot.log"), "");
     let bridge = Bridge::start(&[&format!("n={}/*.log", directory.path().display())]);
     let view: Vec<_> = names.iter().map(|name| format!("channel=n/{name}")).collect();
     let mut stream = bridge.get(&format!("/events?{}", view.join("&")));
@@ -285,19 +242,19 @@ fn a_file_written_at_full_speed_does_not_hold_up_the_others() {
             }
         }
     });
-    wait_until("the first of the flood", || counter(&bridge, "sse_bridge_input_bytes_total"), |read| *read > 1 << 20);
+    eventually("the first of the flood", || metric(&bridge, "input_bytes_total"), |read| *read > 1 << 20);
 
     let mut random = Random::new(seed());
     let mut delays = Vec::new();
     for number in 0..30 {
         let name = &names[random.below(COLD)];
         let began = Instant::now();
-        append(&path(name), format!("cold {number}\n").as_bytes());
+        append(&path(name), &format!("cold {number}\n"));
         let event = stream.next_event().unwrap();
         delays.push(began.elapsed());
         assert_eq!((event.data.as_str(), event.id.ends_with(name)), (format!("cold {number}").as_str(), true), "{event:?}");
     }
-    let (read, sent) = (counter(&bridge, "sse_bridge_input_bytes_total"), written.load(Ordering::Relaxed));
+    let (read, sent) = (metric(&bridge, "input_bytes_total"), written.load(Ordering::Relaxed));
     is_over.store(true, Ordering::Relaxed);
     writer.join().unwrap();
     assert!(sent > 10 << 20 && read > 1 << 20, "the flood was none: {sent} bytes written, {read} read");
@@ -323,12 +280,12 @@ fn pods(pattern: &str, options: &[&str], rounds: usize) {
     let (mut before, mut memory) = ((0, 0), 0);
     for number in 0..rounds {
         fs::create_dir(pod(number)).unwrap();
-        append(&pod(number).join("0.log"), format!("begin {number}\nmiddle").as_bytes());
-        append(&pod(number).join("0.log"), format!(" {number}\n").as_bytes());
+        append(&pod(number).join("0.log"), &format!("begin {number}\nmiddle"));
+        append(&pod(number).join("0.log"), &format!(" {number}\n"));
         take(&mut stream, 2, &mut lines);
         expected.insert(format!("pods/pod-{number:04}/0.log"), vec![format!("begin {number}"), format!("middle {number}")]);
         if let Some(old) = number.checked_sub(AT_ONCE) {
-            append(&pod(old).join("0.log"), format!("end {old}\n").as_bytes());
+            append(&pod(old).join("0.log"), &format!("end {old}\n"));
             take(&mut stream, 1, &mut lines);
             expected.get_mut(&format!("pods/pod-{old:04}/0.log")).unwrap().push(format!("end {old}"));
             fs::remove_dir_all(pod(old)).unwrap();
@@ -336,22 +293,21 @@ fn pods(pattern: &str, options: &[&str], rounds: usize) {
         if number == 2 * AT_ONCE {
             // What has gone is let go.
             let settled = |seen: &(usize, usize)| seen.0 <= AT_ONCE + OTHERS && seen.1 <= AT_ONCE + OTHERS;
-            before = wait_until("few descriptors and watches", || (descriptors(&bridge), watches(&bridge)), settled);
+            before = eventually("few descriptors and watches", || (descriptors(&bridge), watches(&bridge).1), settled);
             memory = bridge.resident();
         }
     }
     assert_eq!(lines, expected);
     let settled = |seen: &(usize, usize)| seen.0 <= before.0 && seen.1 <= before.1.max(AT_ONCE + 8);
-    wait_until(&format!("as few as before, {before:?}"), || (descriptors(&bridge), watches(&bridge)), settled);
+    eventually(&format!("as few as before, {before:?}"), || (descriptors(&bridge), watches(&bridge).1), settled);
 
-    let has_gone =
-        |channel: &Value| channel["state"] == "waiting" && channel["reason"].as_str().is_some_and(|why| why.contains("gone"));
-    let all_told = |channels: &Vec<Value>| channels.iter().filter(|channel| has_gone(channel)).count() == rounds - AT_ONCE;
-    let channels = wait_until("gone channels with a reason", || channels(&bridge), all_told);
-    assert_eq!(channels.iter().filter(|channel| channel["state"] == "open").count(), AT_ONCE, "{channels:?}");
+    let has_gone = |(_, state, reason): &&(String, String, String)| state == "waiting" && reason.contains("gone");
+    let all_told = |channels: &Vec<_>| channels.iter().filter(has_gone).count() == rounds - AT_ONCE;
+    let channels = eventually("gone channels with a reason", || channels(&bridge), all_told);
+    assert_eq!(channels.iter().filter(|(_, state, _)| state == "open").count(), AT_ONCE, "{channels:?}");
     let grown = bridge.resident().saturating_sub(memory);
     assert!(grown < (2 << 20) + rounds as u64 * 8192, "grown by {grown} bytes in {rounds} rounds");
-    assert_eq!(counter(&bridge, "sse_bridge_source_gaps_total"), 0);
+    assert_eq!(metric(&bridge, "source_gaps_total"), 0);
 }
 
 #[test]
@@ -373,12 +329,12 @@ fn pods_come_and_go_without_hints() {
 #[test]
 fn connections_are_accepted_while_the_files_of_a_large_directory_are_read() {
     let many = Many::made(2000);
-    let block = [b"x".repeat(119), b"\n".to_vec()].concat().repeat(2000);
+    let block = ("x".repeat(119) + "\n").repeat(2000);
     many.names.iter().take(400).for_each(|name| append(&many.path(name), &block));
     let bridge = Bridge::start(&["--from", "start", &many.source()]);
     let began = Instant::now();
     drop(connect(bridge.port));
     assert_eq!(bridge.get("/healthz").status(), 200);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    wait_until("all lines", || counter(&bridge, "sse_bridge_input_lines_total"), |lines| *lines == 2000 + 400 * 2000);
+    eventually("all lines", || metric(&bridge, "input_lines_total"), |lines| *lines == 2000 + 400 * 2000);
 }

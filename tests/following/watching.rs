@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use crate::harness::{Bridge, Get, scale};
-use crate::sources::{Ground, append, cpu_time, eventually, names, next_lines, shell, start};
+use crate::kernel::{Limit, Limiting, Silence, memory};
+use crate::process::{descriptors, watches};
+use crate::sources::{Ground, append, cpu_time, eventually, names, next_lines, start};
 
 /// Files of all kinds, and a client that waits for their lines.
 struct Followed {
@@ -95,72 +95,39 @@ impl Followed {
     }
 }
 
-/// The instances of inotify that the daemon has, and the watches in them.
-fn watches(pid: u32) -> (usize, usize) {
-    let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|fd| fd.unwrap());
-    let is_inotify = |path: &Path| fs::read_link(path).is_ok_and(|to| to.to_string_lossy().contains("inotify"));
-    let instances: Vec<_> = descriptors.filter(|fd| is_inotify(&fd.path())).map(|fd| fd.file_name()).collect();
-    let infos = instances.iter().map(|fd| fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", fd.display())).unwrap());
-    (instances.len(), infos.map(|info| info.lines().filter(|line| line.starts_with("inotify ")).count()).sum())
-}
-
-fn descriptors(pid: u32) -> usize {
-    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count()
-}
-
-/// A daemon whose user has only so many of what this file below /proc/sys/user counts.
-fn limited(limit: &str, to: u32, sources: &[String]) -> Bridge {
-    let sources: Vec<_> = sources.iter().map(|source| format!("'{source}'")).collect();
-    // A user namespace of its own: nobody else is limited.
-    let inside = format!("echo {to} >/proc/sys/user/{limit} && exec sse-bridge --port 0 {}", sources.join(" "));
-    let mut command = shell("exec unshare --user --map-root-user bash -c \"$0\"");
-    command.arg(inside);
-    Bridge::spawn(command)
-}
-
-/// Whether this machine lets the tests limit a user of their own.
-fn can_limit() -> bool {
-    let can =
-        Command::new("unshare").args(["--user", "--map-root-user", "test", "-w", "/proc/sys/user/max_inotify_watches"]).status();
-    let can = can.is_ok_and(|status| status.success());
-    if !can {
-        println!("no user namespaces here: the limits of inotify are not tested");
-    }
-    can
-}
-
 #[test]
 fn without_instances_files_are_looked_at_instead() {
-    if !can_limit() {
-        return;
-    }
     let limit = "/proc/sys/user/max_inotify_instances";
     let before = fs::read_to_string(limit).unwrap();
-    let mut followed = Followed::by(Ground::new(), |sources| limited("max_inotify_instances", 0, sources));
-    assert_eq!(watches(followed.bridge.pid()).0, 0);
-    assert_eq!(fs::read_to_string(limit).unwrap(), before, "nobody else is limited");
-    followed.works();
-    let said = followed.bridge.wait_for_stderr("no inotify instances left");
-    assert!(
-        said.contains("warning: ") && said.contains("four times a second") && said.contains("fs.inotify.max_user_instances"),
-        "{said}"
-    );
-    assert_eq!(followed.said("inotify"), 2, "once, with the sysctl: {said}");
+    for way in Limiting::ways() {
+        let mut followed = Followed::by(Ground::new(), |sources| way.start(Limit::Instances(0), sources));
+        assert_eq!(watches(&followed.bridge).0, 0, "{way:?}");
+        assert_eq!(fs::read_to_string(limit).unwrap(), before, "nobody else is limited");
+        followed.works();
+        let said = followed.bridge.wait_for_stderr("no inotify instances left");
+        assert!(
+            said.contains("warning: ") && said.contains("four times a second") && said.contains("fs.inotify.max_user_instances"),
+            "{way:?}: {said}"
+        );
+        assert_eq!(followed.said("inotify"), 2, "{way:?}: once, with the sysctl: {said}");
+    }
 }
 
 #[test]
 fn without_watches_files_are_looked_at_instead() {
-    if !can_limit() {
-        return;
-    }
-    // None at all; some; as many as are wanted at the start, and none for what comes later.
-    for count in [0, 1, 2, 3] {
-        let mut followed = Followed::by(Ground::new(), |sources| limited("max_inotify_watches", count, sources));
-        followed.works();
-        assert!(watches(followed.bridge.pid()).1 <= usize::try_from(count).unwrap());
-        let said = followed.bridge.wait_for_stderr("no inotify watches left");
-        assert!(said.contains("four times a second") && said.contains("fs.inotify.max_user_watches"), "{said}");
-        assert_eq!(followed.said("no inotify watches left"), 1, "{said}");
+    for way in Limiting::ways() {
+        // None at all; some; as many as are wanted at the start, and none for what comes later.
+        for count in [0, 1, 2, 3] {
+            let mut followed = Followed::by(Ground::new(), |sources| way.start(Limit::Watches(count), sources));
+            followed.works();
+            assert!(watches(&followed.bridge).1 <= usize::try_from(count).unwrap(), "{way:?}");
+            let said = followed.bridge.wait_for_stderr("no inotify watches left");
+            assert!(
+                said.contains("four times a second") && said.contains("fs.inotify.max_user_watches"),
+                "{way:?}, {count} watches: {said}"
+            );
+            assert_eq!(followed.said("no inotify watches left"), 1, "{way:?}, {count} watches: {said}");
+        }
     }
 }
 
@@ -168,7 +135,7 @@ fn without_watches_files_are_looked_at_instead() {
 fn polling_follows_everything_and_asks_the_kernel_for_nothing() {
     let mut followed = Followed::by(Ground::new(), |sources| start(&[&["--poll".to_owned()], sources].concat()));
     followed.works();
-    assert_eq!(watches(followed.bridge.pid()), (0, 0));
+    assert_eq!(watches(&followed.bridge), (0, 0));
     assert_eq!(followed.said("inotify"), 0, "{}", followed.bridge.stderr());
 }
 
@@ -176,73 +143,36 @@ fn polling_follows_everything_and_asks_the_kernel_for_nothing() {
 fn with_hints_everything_is_followed_and_nothing_is_said() {
     let mut followed = Followed::by(Ground::new(), start);
     followed.works();
-    assert_eq!(watches(followed.bridge.pid()).0, 1);
+    assert_eq!(watches(&followed.bridge).0, 1);
     assert_eq!(followed.said("warning: "), 1, "of the input alone: {}", followed.bridge.stderr());
 }
 
 #[test]
 fn on_a_tmpfs_everything_is_followed() {
-    let Some(directory) = ["/dev/shm", "/run"].map(Path::new).into_iter().find(|path| is_tmpfs(path)) else {
-        println!("no tmpfs that may be written to");
-        return;
-    };
     for flags in [&[][..], &["--poll".to_owned()]] {
-        Followed::by(Ground::on(directory), |sources| start(&[flags, sources].concat())).works();
-    }
-}
-
-fn is_tmpfs(path: &Path) -> bool {
-    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
-    let is_it = |line: &str| line.split(' ').collect::<Vec<_>>()[1..3] == [path.to_str().unwrap(), "tmpfs"];
-    mounts.lines().any(is_it) && tempfile::tempdir_in(path).is_ok()
-}
-
-/// A directory that is seen at another place through a process; unmounted on drop.
-struct Mounted {
-    house: Ground,
-}
-
-impl Mounted {
-    fn new() -> Self {
-        let mounted = Self { house: Ground::new() };
-        for name in ["below", "above"] {
-            fs::create_dir(mounted.house.at(name)).unwrap();
-        }
-        let bindfs = Command::new("bindfs").arg(mounted.house.at("below")).arg(mounted.house.at("above")).status();
-        assert!(bindfs.is_ok_and(|status| status.success()), "bindfs (tests/install) could not mount");
-        mounted
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // Whoever has it open, also after a failure.
-        let _ = Command::new("umount").arg("--lazy").arg(self.house.at("above")).stderr(Stdio::null()).status();
+        Followed::by(Ground::on(&memory()), |sources| start(&[flags, sources].concat())).works();
     }
 }
 
 #[test]
 fn on_a_file_system_in_another_process_everything_is_followed() {
-    if File::options().read(true).write(true).open("/dev/fuse").is_err() {
-        println!("no FUSE here");
-        return;
+    for silence in Silence::ways() {
+        let ground = silence.ground();
+        let far = silence.far(&ground);
+        let mut followed = Followed::by(ground, |sources| silence.start(sources));
+        // What happens on the far side gives nobody here a hint.
+        append(&far.join("app.log"), "grown there\n");
+        followed.expect(&["grown there"]);
+        fs::write(far.join("web/other.log"), "new there\n").unwrap();
+        followed.expect(&["new there"]);
+        append(&far.join("web/other.log"), "grown there as well\n");
+        followed.expect(&["grown there as well"]);
+        // A process that knows its files by their paths takes one for another when they are renamed behind its back, so that is done here.
+        followed.works();
+        let said = followed.bridge.wait_for_stderr("four times a second");
+        assert!(said.contains("files on fuse are looked at four times a second"), "{said}");
+        assert_eq!(followed.said("four times a second"), 1, "{said}");
     }
-    let mount = Mounted::new();
-    let ground = Ground::on(Path::new(&mount.house.at("above")));
-    let below = Path::new(&mount.house.at("below")).join(ground.root().file_name().unwrap());
-    let mut followed = Followed::by(ground, start);
-    // What happens below gives nobody above a hint.
-    append(&below.join("app.log"), "grown below\n");
-    followed.expect(&["grown below"]);
-    fs::write(below.join("web/other.log"), "new below\n").unwrap();
-    followed.expect(&["new below"]);
-    append(&below.join("web/other.log"), "grown below as well\n");
-    followed.expect(&["grown below as well"]);
-    // A process that knows its files by their paths takes one for another when they are renamed below it, so that is done above.
-    followed.works();
-    let said = followed.bridge.wait_for_stderr("four times a second");
-    assert!(said.contains("files on fuse are looked at four times a second"), "{said}");
-    assert_eq!(followed.said("four times a second"), 1, "{said}");
 }
 
 #[test]
@@ -280,7 +210,7 @@ fn rotations_leave_no_watches_and_no_descriptors_behind() {
     let ground = Ground::new();
     let rounds = scale(100, 1000);
     let mut followed = Followed::by(ground, |sources| start(&[&["--rotate-wait=0s".to_owned()], sources].concat()));
-    let before = descriptors(followed.bridge.pid());
+    let before = descriptors(&followed.bridge);
     for round in 0..rounds {
         let version = format!("v{}", round + 2);
         followed.ground.rename("app.log", "app.log.1");
@@ -297,10 +227,9 @@ fn rotations_leave_no_watches_and_no_descriptors_behind() {
         followed.expect(&expected.each_ref().map(String::as_str));
     }
     // One more file than at first is followed; the directories are the root, and one for each of the other three.
-    let pid = followed.bridge.pid();
     eventually(
         &format!("at most {} descriptors, and 4 watches of one instance", before + 1),
-        || (descriptors(pid), watches(pid)),
+        || (descriptors(&followed.bridge), watches(&followed.bridge)),
         |(open, watches)| *open <= before + 1 && *watches == (1, 4),
     );
     assert_eq!(names(&followed.bridge).len(), 4);

@@ -37,8 +37,17 @@ pub fn scale<T>(small: T, full: T) -> T {
 pub fn seed() -> u64 {
     let given = std::env::var("SSE_BRIDGE_TEST_SEED").ok().and_then(|text| text.parse().ok());
     let seed = given.unwrap_or_else(|| u64::from(std::time::UNIX_EPOCH.elapsed().unwrap().subsec_nanos()) | 1);
-    println!("seed: SSE_BRIDGE_TEST_SEED={seed}");
+    println!("seed {seed}; {}", how_to_repeat(seed));
     seed
+}
+
+/// The command that runs this test again with the same random choices.
+pub fn how_to_repeat(seed: u64) -> String {
+    let (counts, target) = (scale("small", "full"), env!("CARGO_CRATE_NAME"));
+    let thread = thread::current();
+    // The harness of Rust names a test's thread after it, but for a single one at a time.
+    let test = thread.name().filter(|name| *name != "main").map(|name| format!(" -- --exact {name}")).unwrap_or_default();
+    format!("to repeat it: SSE_BRIDGE_TEST_COUNTS={counts} SSE_BRIDGE_TEST_SEED={seed} cargo test --test {target}{test}")
 }
 
 /// A small generator of repeatable numbers (xorshift64*).
