@@ -36,7 +36,7 @@ use crate::source;
 use crate::store::Store;
 
 use exit::Fatal;
-use reading::{Reading, open_files};
+use reading::{Reading, descriptors};
 use signals::{Request, Signals};
 use tasks::{Done, Tasks};
 
@@ -134,7 +134,7 @@ impl Daemon {
             reading: source::Stop::new().map_err(unexpected("could not make an event descriptor"))?,
             ending: Ending::default(),
             connections: TaskTracker::new(),
-            slots: Slots::new(places(config.max_clients, open_files(&config))),
+            slots: Slots::new(places(config.max_clients, descriptors(&config))),
             metrics: Arc::default(),
             retry: config.retry,
             to_end: 0,

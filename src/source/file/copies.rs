@@ -5,13 +5,14 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::follower::{Follower, Now};
-use super::identity::{Identity, open};
+use super::identity::{Identity, open_if_there};
 use super::trail::Origin;
 use crate::source::PathKey;
 
@@ -24,25 +25,28 @@ const PIECE: usize = 4096;
 impl Follower {
     /// Whether a match may be the copy of a followed file that is about to be truncated: it has the name with an ending, and what that file
     /// has, or nothing yet. If the file has been truncated already, its copy is found now.
-    pub(super) fn may_be_copy(&mut self, key: PathKey, metadata: &Metadata, now: Now) -> bool {
+    ///
+    /// # Errors
+    /// There is no descriptor left to compare them.
+    pub(super) fn may_be_copy(&mut self, key: PathKey, metadata: &Metadata, now: Now) -> io::Result<bool> {
         let Some(trail) = self.trails.get(&key).filter(|trail| trail.origin != Origin::Named && !self.is_first) else {
-            return false;
+            return Ok(false);
         };
         let path = trail.path.clone();
-        let Some(trail) = self.original(&path).and_then(|key| self.trails.get_mut(&key)) else { return false };
+        let Some(trail) = self.original(&path).and_then(|key| self.trails.get_mut(&key)) else { return Ok(false) };
         let (key, last) = (trail.key, trail.readers.len().saturating_sub(1));
-        let Ok((original, opened)) = open(&trail.path) else { return false };
-        let Some(reader) = trail.named().filter(|reader| reader.identity == Identity::of(&opened)) else { return false };
+        let Some((original, opened)) = open_if_there(&trail.path)? else { return Ok(false) };
+        let Some(reader) = trail.named().filter(|reader| reader.identity == Identity::of(&opened)) else { return Ok(false) };
         let Some(loss) = reader.place.loss_in(&original) else {
             let is_young = metadata.modified().is_ok_and(|at| now.time.duration_since(at).is_ok_and(|age| age < COPYING));
-            return is_young && is_copy_so_far(&path, &original, metadata.len());
+            return Ok(is_young && is_copy_so_far(&path, &original, metadata.len())?);
         };
         if reader.file().is_none() && reader.attach(original).is_ok() {
             self.open += 1;
         }
-        self.restart(key, last, loss, now);
         self.read_at(key);
-        false
+        self.restart(key, last, loss, now)?;
+        Ok(false)
     }
 
     /// The followed path whose name, with an ending, this one is.
@@ -56,12 +60,15 @@ impl Follower {
 }
 
 /// Whether a file holds what another one holds, as far as it goes: compared at its beginning and at its end.
-pub(super) fn is_copy_so_far(path: &Path, original: &File, length: u64) -> bool {
-    let Ok((file, _)) = open(path) else { return false };
-    let ends = [0, length.saturating_sub(PIECE as u64)];
-    ends.into_iter().all(|at| {
+///
+/// # Errors
+/// There is no descriptor left to compare them.
+pub(super) fn is_copy_so_far(path: &Path, original: &File, length: u64) -> io::Result<bool> {
+    let Some((file, _)) = open_if_there(path)? else { return Ok(false) };
+    let is_same_at = |at: u64| {
         let (mut piece, mut there) = (vec![0; PIECE], vec![0; PIECE]);
         let Ok(count) = file.read_at(&mut piece, at) else { return false };
         original.read_at(&mut there, at).is_ok_and(|found| found >= count && piece[..count] == there[..count])
-    })
+    };
+    Ok(is_same_at(0) && is_same_at(length.saturating_sub(PIECE as u64)))
 }

@@ -1,8 +1,9 @@
 //! New paths: those that the user named, and those that globs match.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{info, warn};
 
@@ -20,6 +21,9 @@ const CALM: Duration = Duration::from_secs(1);
 const POLLED: Duration = Duration::from_millis(250);
 const HINTED: Duration = Duration::from_millis(20);
 
+/// How long a match is remembered that had gone before it could be looked at: it may have been rotated, and come back.
+const RETURNING: Duration = Duration::from_secs(10);
+
 /// A scan may take this part of the time: a glob over a whole disk must not take a processor.
 const SHARE: u32 = 50;
 
@@ -32,10 +36,12 @@ pub struct Matching {
     pub is_hinted: bool,
     /// Not to be scanned before.
     rest_until: Instant,
-    /// Matches that are no files (yet).
-    unresolved: bool,
+    /// Matches that were no files (yet), and when the glob had been scanned last before they were seen.
+    unresolved: HashMap<PathBuf, Option<SystemTime>>,
     /// The directories that could not be read.
     failing: Vec<PathBuf>,
+    /// When it was scanned last with all directories read, but at the start: what matches now for the first time is younger.
+    scanned: Option<SystemTime>,
     /// Whether some could not be read at the start: what is found there later was there before.
     is_unseen: bool,
 }
@@ -51,6 +57,17 @@ impl Matching {
     fn channel_of(&self, path: &Path) -> ChannelName {
         let below = self.name.as_ref().and_then(|_| path.strip_prefix(&self.scan.glob.base).ok());
         channel_name(self.name.as_ref(), Some(below.unwrap_or(path)))
+    }
+
+    /// All that matches, unless nothing can have changed.
+    fn look(&mut self, now: Now) -> BTreeSet<PathBuf> {
+        if self.unresolved.is_empty() && self.scan.is_unchanged() {
+            return BTreeSet::new();
+        }
+        let found = self.scan.look(now.time);
+        let is_lately = |at: &SystemTime| now.time.duration_since(*at).is_ok_and(|age| age < RETURNING);
+        self.unresolved.retain(|path, scanned| found.contains(path) || scanned.as_ref().is_some_and(is_lately));
+        found
     }
 
     /// Whether a change in this directory may change what matches.
@@ -79,8 +96,9 @@ impl Follower {
             scan: Scan::new(glob),
             is_hinted: true,
             rest_until: now.instant,
-            unresolved: false,
+            unresolved: HashMap::new(),
             failing: Vec::new(),
+            scanned: None,
             is_unseen: false,
         };
         self.globs.push(matching);
@@ -100,6 +118,10 @@ impl Follower {
         let mut trail = Trail::new(key, path, channel.clone(), origin);
         if matches!(origin, Origin::Matched(index) if self.globs[index].is_unseen) {
             trail.sight = Sight::Barred;
+        }
+        if let Origin::Matched(index) = origin {
+            let matching = &mut self.globs[index];
+            trail.looked = matching.unresolved.remove(&trail.path).unwrap_or(matching.scanned);
         }
         self.trails.insert(key, trail);
         news(News::Followed { path: key, channel });
@@ -136,11 +158,8 @@ impl Follower {
         let began = Instant::now();
         let matching = &mut self.globs[index];
         matching.is_hinted = false;
-        let mut found = Vec::new();
-        if matching.unresolved || !matching.scan.is_unchanged() {
-            matching.unresolved = false;
-            found.extend(matching.scan.look(now.time));
-        }
+        let found = matching.look(now);
+        matching.rest_until = Instant::now() + (began.elapsed() * SHARE).max(HINTED);
         let directories: Vec<_> = matching.scan.directories().map(Path::to_owned).collect();
         let watched = directories.iter().filter(|directory| self.watch(directory) == Ok(true)).count();
         let is_watched = watched == directories.len();
@@ -150,7 +169,9 @@ impl Follower {
         self.tell_failures(index);
         let matching = &mut self.globs[index];
         matching.is_unseen = !matching.failing.is_empty() && (self.is_first || matching.is_unseen);
-        self.globs[index].rest_until = Instant::now() + (began.elapsed() * SHARE).max(HINTED);
+        if matching.failing.is_empty() {
+            matching.scanned = Some(now.stamp());
+        }
         is_watched
     }
 
@@ -166,7 +187,8 @@ impl Follower {
             return;
         }
         if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
-            self.globs[index].unresolved = true;
+            let matching = &mut self.globs[index];
+            matching.unresolved.entry(path).or_insert(matching.scanned);
             return;
         }
         if !is_new {

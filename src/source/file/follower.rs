@@ -1,7 +1,6 @@
 //! The loop that follows all files: waits, looks, reads, in turn.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::fs::Metadata;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
@@ -10,8 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::{info, warn};
 
 use super::discover::Matching;
-use super::identity::{Identity, born};
-use super::place::{CHECK, Place};
+use super::done::DoneFiles;
+use super::identity::Identity;
+use super::listing::{CLOCK_STEP, Listings};
+use super::place::CHECK;
 use super::reader::BLOCK;
 use super::schedule::{Schedule, Task};
 use super::trail::{Origin, Trail, Watching};
@@ -28,21 +29,6 @@ const VERIFY: Duration = Duration::from_secs(1);
 /// The pause before the kernel is asked again for what it has refused.
 const REFUSED: Duration = Duration::from_secs(60);
 
-/// A file that was read to its end, and may be found again under another name.
-#[derive(Debug)]
-pub struct Done {
-    pub identity: Identity,
-    pub born: SystemTime,
-    pub place: Place,
-}
-
-impl Done {
-    /// Whether this is the file.
-    pub fn is(&self, metadata: &Metadata) -> bool {
-        self.identity == Identity::of(metadata) && self.born == born(metadata)
-    }
-}
-
 /// The moment of a step, by both clocks: one for waiting, one to compare with what file systems say.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -55,6 +41,12 @@ impl Now {
     #[must_use]
     pub fn read() -> Self {
         Self { instant: Instant::now(), time: SystemTime::now() }
+    }
+
+    /// The time that a file system may still write as the present: nothing that happens from now on is older.
+    #[must_use]
+    pub fn stamp(self) -> SystemTime {
+        self.time - CLOCK_STEP
     }
 }
 
@@ -72,10 +64,11 @@ pub struct Follower {
     pub(super) interest: HashMap<PathBuf, Vec<PathKey>>,
     /// Who reads a file.
     pub(super) owners: HashMap<Identity, PathKey>,
-    /// Files that were read to their ends under names that they have lost, newest last: under a new name they go on from there.
-    pub(super) done: VecDeque<Done>,
+    pub(super) done: DoneFiles,
     /// Who would read a file if its owner did not.
     pub(super) twins: HashMap<Identity, Vec<PathKey>>,
+    /// What is beside the files.
+    pub(super) listings: Listings,
     pub(super) watches: Watches,
     pub(super) schedule: Schedule,
     /// Paths to look at.
@@ -87,8 +80,8 @@ pub struct Follower {
     pub(super) open: usize,
     /// Whether this step could not open one more.
     pub(super) is_full: bool,
-    /// Whether the last step could do nothing for want of a descriptor.
-    pub(super) is_stuck: bool,
+    /// How many turns in a row could do nothing for want of a descriptor.
+    pub(super) put_off: usize,
     /// When it first looked.
     pub(super) began: SystemTime,
     /// Whether what is found now was there before the daemon.
@@ -113,8 +106,9 @@ impl Follower {
             matched_again: HashSet::new(),
             interest: HashMap::new(),
             owners: HashMap::new(),
-            done: VecDeque::new(),
+            done: DoneFiles::default(),
             twins: HashMap::new(),
+            listings: Listings::default(),
             watches: Watches::off(),
             schedule: Schedule::new(Instant::now()),
             looks: VecDeque::new(),
@@ -122,7 +116,7 @@ impl Follower {
             block: vec![0; CHECK + BLOCK].into(),
             open: 0,
             is_full: false,
-            is_stuck: false,
+            put_off: 0,
             began: SystemTime::now(),
             is_first: true,
             refused: None,
@@ -169,7 +163,7 @@ impl Follower {
     /// # Errors
     /// The kernel refuses to wait.
     pub fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
-        let is_busy = (!self.ready.is_empty() && !self.is_stuck) || !self.looks.is_empty();
+        let is_busy = self.ready.len() > self.put_off || !self.looks.is_empty();
         let until = if is_busy {
             Some(Instant::now())
         } else {
@@ -195,12 +189,6 @@ impl Follower {
         Ok(Step::Again)
     }
 
-    /// How many paths are followed, and how many files are open for it.
-    #[must_use]
-    pub fn count(&self) -> (usize, usize) {
-        (self.trails.len(), self.open)
-    }
-
     fn take_up(&mut self, task: Task, now: Now, news: &mut Sink<'_>) {
         match task {
             Task::Path(key) => {
@@ -215,6 +203,7 @@ impl Follower {
                     self.look_below(directory);
                 }
                 self.ask_again(now.instant);
+                self.listings.forget_unused();
                 self.schedule.add(task, now.instant, VERIFY);
             }
         }

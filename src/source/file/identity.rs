@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
+use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::statfs::{self, fstatfs};
 
@@ -56,6 +57,24 @@ pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_file() { Ok((file, metadata)) } else { Err(io::Error::other("not a regular file")) }
+}
+
+/// Opens a file if one is there that may be read.
+///
+/// # Errors
+/// There is no descriptor or no memory left for it: nothing can be said of the file now.
+pub fn open_if_there(path: &Path) -> io::Result<Option<(File, Metadata)>> {
+    match open(path) {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if is_scarcity(&error) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether an error says that there is no descriptor or no memory left, and so nothing of the file.
+#[must_use]
+pub fn is_scarcity(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
 /// The name of the file system if it is on another machine, or in another process: it tells no watcher of changes made there, and its

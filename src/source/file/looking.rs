@@ -5,16 +5,15 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
-use std::time::SystemTime;
 
 use tracing::{debug, info, warn};
 
 use super::follower::{Follower, Now};
-use super::identity::{Identity, Stamp, born, open};
+use super::identity::{Identity, Stamp, born};
 use super::links::names_on_the_way;
 use super::place::Place;
-use super::reader::{Cut, Reader, Standing};
-use super::siblings::{self, Sibling};
+use super::reader::{Reader, Standing};
+use super::siblings::{self};
 use super::trail::{Origin, Sight, Trail, Watching};
 use crate::source::{Loss, News, PathKey, Sink, State, reason};
 
@@ -26,15 +25,31 @@ impl Follower {
         if trail.is_way_stale {
             self.refresh_way(key);
         }
+        let looked = self.look_behind(key, now, news);
+        if let Err(error) = &looked {
+            self.fail(key, error, now, news);
+        }
         let Some(trail) = self.trails.get_mut(&key) else { return };
+        if looked.is_ok() {
+            trail.looked = Some(now.stamp());
+        }
+        if trail.has_left_files() {
+            self.read_at(key); // also to end them in time
+        }
+    }
+
+    /// # Errors
+    /// There is no descriptor left to see what has become of the files; the next look sees it.
+    fn look_behind(&mut self, key: PathKey, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         match fs::metadata(&trail.path) {
-            Ok(metadata) if metadata.is_file() => self.look_at_file(key, &metadata, now, news),
+            Ok(metadata) if metadata.is_file() => self.look_at_file(key, &metadata, now, news)?,
             Ok(metadata) => {
-                self.leave_named(key, now);
+                self.leave_named(key, now)?;
                 self.tell(key, State::Failing(kind_of(&metadata).to_owned()), news);
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                self.find_nothing(key, now, news);
+                self.find_nothing(key, now, news)?;
             }
             Err(error) => {
                 if self.is_first {
@@ -43,19 +58,15 @@ impl Follower {
                 self.tell(key, State::Failing(reason(&error)), news);
             }
         }
-        let Some(trail) = self.trails.get_mut(&key) else { return };
-        trail.looked = Some(now.time);
-        if trail.has_left_files() {
-            self.read_at(key); // also to end them in time
-        }
+        Ok(())
     }
 
-    fn look_at_file(&mut self, key: PathKey, metadata: &Metadata, now: Now, news: &mut Sink<'_>) {
-        let Some(trail) = self.trails.get_mut(&key) else { return };
+    fn look_at_file(&mut self, key: PathKey, metadata: &Metadata, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         let path = trail.path.clone();
         let last = trail.readers.len().saturating_sub(1);
         if let Some(reader) = trail.named()
-            && Trail::is_same(reader, metadata, &path)
+            && Trail::is_same(reader, metadata, &path)?
         {
             reader.born = born(metadata);
             let stamp = Stamp::of(metadata);
@@ -68,39 +79,24 @@ impl Follower {
             if is_open {
                 self.tell(key, State::Reading, news);
             }
-            if has_changed {
-                self.find_early_copies(key, last, now);
-            }
-            return;
+            return if has_changed { self.find_early_copies(key, last, now) } else { Ok(()) };
         }
         self.refresh_way(key);
         let identity = Identity::of(metadata);
         if self.come_back_to(key, identity) {
             self.tell(key, State::Reading, news);
-            return;
+            return Ok(());
         }
-        if let Some(owner) = self.owner_of(identity, metadata).filter(|owner| *owner != key) {
-            self.become_twin(key, identity, owner, now, news);
-            return;
+        if let Some(owner) = self.owner_of(identity, metadata)?.filter(|owner| *owner != key) {
+            return self.become_twin(key, identity, owner, now, news);
         }
-        if self.may_be_copy(key, metadata, now) {
-            self.leave_named(key, now);
-            return;
+        if self.may_be_copy(key, metadata, now)? {
+            return self.leave_named(key, now);
         }
-        if let Some(owner) = self.owner_of(identity, metadata).filter(|owner| *owner != key) {
-            self.become_twin(key, identity, owner, now, news); // it was one
-            return;
+        if let Some(owner) = self.owner_of(identity, metadata)?.filter(|owner| *owner != key) {
+            return self.become_twin(key, identity, owner, now, news); // it was one
         }
-        self.begin_file(key, metadata, now, news);
-    }
-
-    /// A file of which nothing had been read may have been copied and cut since: only its copies tell.
-    pub(super) fn find_early_copies(&mut self, key: PathKey, index: usize, now: Now) {
-        let is_early = |reader: &Reader| reader.place.offset == 0 && reader.begin.is_none() && reader.announce.is_none();
-        let is_early = self.trails.get(&key).and_then(|trail| trail.readers.get(index)).is_some_and(is_early);
-        if is_early && self.has_early_copies(key, index) {
-            self.restart(key, index, Loss::Truncated, now);
-        }
+        self.begin_file(key, metadata, now, news)
     }
 
     /// The path leads again to a file that it had left.
@@ -119,90 +115,53 @@ impl Follower {
     }
 
     /// Begins to read a file that the path has not led to before, behind those that stood there between the last two looks.
-    fn begin_file(&mut self, key: PathKey, metadata: &Metadata, now: Now, news: &mut Sink<'_>) {
+    fn begin_file(&mut self, key: PathKey, metadata: &Metadata, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
         let identity = Identity::of(metadata);
-        self.leave_named(key, now);
-        let cut = self.begin_between(key, Some(metadata), now);
+        let done = self.place_of_done(key, metadata)?;
+        self.leave_named(key, now)?;
+        let before = self.begin_between(key, Some(metadata), now)?;
         let sight = self.trails.get_mut(&key).map(|trail| std::mem::replace(&mut trail.sight, Sight::Clear));
         let was_there = self.is_first || (sight == Some(Sight::Barred) && born(metadata) < self.began);
-        let since = if was_there { now.time } else { born(metadata) };
+        let since = if was_there { now.stamp() } else { born(metadata) };
         let mut reader = Reader::new(self.new_file(), metadata, (now.instant, since));
         reader.seen = Stamp::of(metadata);
-        reader.announce = cut;
         reader.is_unread_yet = !was_there;
-        if cut.is_some() {
+        if before.cut.is_some() {
             reader.place = Place::beginning_again();
         }
+        reader.announce = before.cut;
+        reader.follow_copies(before.last);
         if was_there {
             reader.begin = Some(self.options.begin);
             reader.old_until = metadata.len();
         }
-        if let Some(place) = self.place_of_done(key, metadata) {
+        self.done.forget(metadata);
+        if let Some(place) = done {
             (reader.place, reader.begin, reader.old_until) = (place, None, 0);
         }
         self.owners.insert(identity, key);
-        let Some(trail) = self.trails.get_mut(&key) else { return };
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         forget_twin(&mut self.twins, trail);
         trail.readers.push_back(reader);
         trail.retry.reset();
         debug!("reading '{}' from its {}", trail.path.display(), if was_there { "last lines" } else { "beginning" });
         self.tell(key, State::Reading, news);
         self.read_at(key);
-    }
-
-    /// Whether a file beside a path is neither being read nor has been, and is no log of its own.
-    pub(super) fn is_free(&self, sibling: &Sibling) -> bool {
-        let Sibling { path, metadata, .. } = sibling;
-        let is_known = self.owners.contains_key(&Identity::of(metadata)) || self.done.iter().any(|done| done.is(metadata));
-        let is_named = self.paths.get(path).and_then(|key| self.trails.get(key)).is_some_and(|trail| trail.origin == Origin::Named);
-        !is_known && !is_named
-    }
-
-    /// Where a file goes on that was read to its end under another name.
-    fn place_of_done(&mut self, key: PathKey, metadata: &Metadata) -> Option<Place> {
-        let path = &self.trails.get(&key)?.path;
-        let at = self.done.iter().position(|done| done.is(metadata) && open(path).is_ok_and(|(file, _)| done.place.fits(&file)))?;
-        self.done.remove(at).map(|done| done.place)
-    }
-
-    /// Begins to read the files that the path led to after the last look, and does not lead to any more. `named` is the one that it leads to now;
-    /// gives what must be told before that.
-    fn begin_between(&mut self, key: PathKey, named: Option<&Metadata>, now: Now) -> Option<Cut> {
-        let trail = self.trails.get(&key)?;
-        let mut between = siblings::between(&trail.places, trail.looked?, trail.readers.back());
-        between.retain(|sibling| {
-            let identity = Identity::of(&sibling.metadata);
-            let is_named = named.is_some_and(|named| Identity::of(named) == identity);
-            !is_named && self.owner_of(identity, &sibling.metadata).is_none() && self.is_free(sibling)
-        });
-        let made: Vec<_> = between.iter().map(|sibling| &sibling.metadata).chain(named).map(born).collect();
-        let cuts = cuts_between(&made);
-        for (Sibling { file, metadata, .. }, cut) in between.into_iter().zip(cuts.clone()) {
-            let mut reader = Reader::new(self.new_file(), &metadata, (now.instant, born(&metadata)));
-            reader.place = Place::beginning_again();
-            reader.leave(now.instant, self.options.rotate_wait);
-            reader.announce = cut;
-            reader.is_postponed = !self.has_spare();
-            if reader.is_postponed || reader.attach(file).is_ok() {
-                self.open += usize::from(reader.file().is_some());
-                self.owners.insert(reader.identity, key);
-                self.trails.entry(key).and_modify(|trail| trail.readers.push_back(reader));
-            }
-        }
-        named.and_then(|_| cuts.last().copied().flatten())
+        Ok(())
     }
 
     /// The file that the path led to is kept only for its last lines. If it was closed, it must be found under its new name.
-    pub(super) fn leave_named(&mut self, key: PathKey, now: Now) {
+    pub(super) fn leave_named(&mut self, key: PathKey, now: Now) -> io::Result<()> {
         let (wait, has_spare) = (self.options.rotate_wait, self.has_spare());
-        let Some(trail) = self.trails.get_mut(&key) else { return };
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         let is_polled = trail.watching != Watching::Hinted;
+        let last = trail.readers.len().saturating_sub(1);
         let places = trail.places.clone();
-        let Some(reader) = trail.named() else { return };
-        reader.leave(now.instant, wait);
-        reader.is_postponed = reader.file().is_none() && !has_spare;
+        let Some(reader) = trail.named() else { return Ok(()) };
+        let is_postponed = reader.file().is_none() && !has_spare;
         if reader.file().is_none() && has_spare {
-            let found = siblings::same(&places, reader);
+            let names = siblings::later_names(&mut self.listings, &places)?;
+            let found = siblings::same(&places, &names, reader)?;
             if found.is_some_and(|sibling| reader.attach(sibling.file).is_ok()) {
                 self.open += 1;
             }
@@ -210,38 +169,43 @@ impl Follower {
         // If it was cut as well, its copies are not taken for files that stood under the path.
         let loss = match reader.file() {
             Some(file) => reader.place.loss_in(file),
-            None if reader.is_postponed => None,
+            None if is_postponed => None,
             None => (reader.is_unread || is_polled).then_some(Loss::Vanished),
         };
-        let index = trail.readers.len() - 1;
         match loss {
-            Some(loss) => self.restart(key, index, loss, now),
-            None => self.find_early_copies(key, index, now),
+            Some(loss) => self.restart(key, last, loss, now)?,
+            None => self.find_early_copies(key, last, now)?,
         }
+        if let Some(reader) = self.trails.get_mut(&key).and_then(Trail::named) {
+            reader.leave(now.instant, wait);
+            reader.is_postponed = is_postponed;
+        }
+        Ok(())
     }
 
-    fn find_nothing(&mut self, key: PathKey, now: Now, news: &mut Sink<'_>) {
-        self.leave_named(key, now);
-        self.begin_between(key, None, now);
-        let Some(trail) = self.trails.get_mut(&key) else { return };
+    fn find_nothing(&mut self, key: PathKey, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
+        self.leave_named(key, now)?;
+        self.begin_between(key, None, now)?;
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         trail.sight = Sight::Clear;
         forget_twin(&mut self.twins, trail);
         if !trail.readers.is_empty() {
-            return; // what is left is read first; what comes back at once was never away
+            return Ok(()); // what is left is read first; what comes back at once was never away
         }
         match trail.origin {
             Origin::Named => self.tell(key, State::Absent, news),
             Origin::Matched(_) => self.forget(key, news),
         }
+        Ok(())
     }
 
     /// A file that another path reads already is not read twice.
-    fn become_twin(&mut self, key: PathKey, identity: Identity, owner: PathKey, now: Now, news: &mut Sink<'_>) {
-        self.leave_named(key, now);
-        let Some(owning) = self.trails.get_mut(&owner) else { return };
+    fn become_twin(&mut self, key: PathKey, identity: Identity, owner: PathKey, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
+        self.leave_named(key, now)?;
+        let Some(owning) = self.trails.get_mut(&owner) else { return Ok(()) };
         let other = owning.path.display().to_string();
         let is_shared = owning.reader_of(identity).is_some_and(|reader| reader.standing == Standing::Named);
-        let Some(trail) = self.trails.get_mut(&key) else { return };
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         if trail.twin != Some(identity) {
             forget_twin(&mut self.twins, trail);
             trail.twin = Some(identity);
@@ -252,22 +216,25 @@ impl Follower {
             self.say_once(&format!("'{}' is not read: it is the same file as '{other}'", self.trails[&key].path.display()));
         }
         self.tell(key, State::Elsewhere(format!("{reason} '{other}', where it is read")), news);
+        Ok(())
     }
 
     /// Who reads a file, if that is still the one with this identity.
-    fn owner_of(&mut self, identity: Identity, metadata: &Metadata) -> Option<PathKey> {
-        let owner = *self.owners.get(&identity)?;
-        let is_it = self.trails.get_mut(&owner).is_some_and(|trail| {
+    pub(super) fn owner_of(&mut self, identity: Identity, metadata: &Metadata) -> io::Result<Option<PathKey>> {
+        let Some(owner) = self.owners.get(&identity).copied() else { return Ok(None) };
+        let mut is_it = false;
+        if let Some(trail) = self.trails.get_mut(&owner) {
             let path = trail.path.clone();
-            trail.reader_of(identity).is_some_and(|reader| {
-                reader.file().is_some() || reader.born == born(metadata) || Trail::is_same(reader, metadata, &path)
-            })
-        });
+            is_it = match trail.reader_of(identity) {
+                Some(reader) => Trail::is_same(reader, metadata, &path)?,
+                None => false,
+            };
+        }
         if !is_it {
             self.owners.remove(&identity);
             self.look_at(owner);
         }
-        is_it.then_some(owner)
+        Ok(is_it.then_some(owner))
     }
 
     /// Notes by which names the path leads to its file, and watches their directories.
@@ -344,14 +311,6 @@ impl Follower {
         trail.state = state.clone();
         news(News::State { path: key, state });
     }
-}
-
-/// What is to be told before each of several files, in the order of their contents: one that was made later than a file behind it is a copy,
-/// and what it was copied from has been cut after it.
-fn cuts_between(made: &[SystemTime]) -> Vec<Option<Cut>> {
-    let is_copy = |at: usize| made[at + 1..].iter().any(|later| *later < made[at]);
-    let cut = |at: usize| (at > 0 && is_copy(at - 1)).then_some(Cut { loss: Loss::Truncated, over: None });
-    (0..made.len()).map(cut).collect()
 }
 
 fn forget_twin(twins: &mut HashMap<Identity, Vec<PathKey>>, trail: &mut Trail) {

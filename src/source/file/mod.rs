@@ -25,16 +25,21 @@
 //! - A turn reads at most 256 KiB of a file, so that a busy one does not delay the others.
 
 mod begin;
+mod between;
 mod copies;
+mod cuts;
 mod discover;
+mod done;
 mod follower;
 mod glob;
 mod identity;
 mod links;
+mod listing;
 mod looking;
 mod place;
 mod reader;
 mod reading;
+mod room;
 mod scan;
 mod schedule;
 mod siblings;
@@ -80,8 +85,16 @@ pub struct Options {
     pub rotate_wait: Duration,
     /// Whether hints are asked for.
     pub hints: Hints,
-    /// How many files may be open at once.
+    /// How many files may be open at once; idle ones are closed beyond it.
     pub open_files: usize,
+}
+
+impl Options {
+    /// How many files more may be open for a moment: those that a look has found, and that may be gone before their turn.
+    #[must_use]
+    pub fn spare_files(&self) -> usize {
+        (self.open_files / 4).clamp(2, 64)
+    }
 }
 
 /// Whether hints are asked for.

@@ -45,9 +45,11 @@ pub struct Reader {
     pub old_until: u64,
     /// How far a read may go.
     reach: Reach,
-    /// When this content began, as far as it was seen: copies of it are younger.
+    /// When this content began, as far as it was seen, by the clock of the file system: copies of it are not older.
     pub since: SystemTime,
-    /// When the bytes before the place were still those that were read.
+    /// The last copy of an earlier content that has been found, and when it was made.
+    pub follows: Option<(SystemTime, Identity)>,
+    /// When the bytes before the place were still those that were read, by the clock of the file system.
     pub verified: SystemTime,
     /// What the last look at its path showed.
     pub seen: Stamp,
@@ -111,6 +113,7 @@ impl Reader {
             old_until: 0,
             reach: Reach::End,
             since: now.1,
+            follows: None,
             verified: now.1,
             seen: Stamp::default(),
             length: 0,
@@ -136,6 +139,14 @@ impl Reader {
         self.reach = if remote(&file).is_some() { Reach::Size } else { Reach::End };
         self.file = Some(file);
         Ok(())
+    }
+
+    /// Its content began after the last copy of an earlier one was made.
+    pub fn follow_copies(&mut self, last: Option<(SystemTime, Identity)>) {
+        let Some((born, _)) = last else { return };
+        self.follows = last;
+        self.since = self.since.max(born);
+        self.verified = self.verified.max(born);
     }
 
     /// The path leads elsewhere from now on.

@@ -1,54 +1,29 @@
 //! Which files a glob matches now.
-//!
-//! A directory changes its modification time with every entry that comes, goes or is renamed. So a listing is good as long as that time stands,
-//! and looking again costs one `stat` a directory. File systems tell time in steps; a listing that is younger than the
-//! coarsest of them is not trusted.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use super::glob::{Glob, Part, Wild, is_compressed, is_hidden};
-
-/// No file system in use counts in longer steps (FAT: two seconds).
-const COARSEST_TIME: Duration = Duration::from_secs(2);
+use super::glob::{Glob, Part, is_compressed, is_hidden};
+use super::listing::{Entry, Kind, Listing};
 
 /// The files of a glob, found again and again.
 #[derive(Debug)]
 pub struct Scan {
     /// What is looked for.
     pub glob: Glob,
-    listings: HashMap<PathBuf, Listing>,
+    /// Whether the scan in hand has used each of them.
+    listings: HashMap<PathBuf, (Listing, Use)>,
     /// Directories that could not be read, with the reason.
     pub failed: Vec<(PathBuf, io::Error)>,
 }
 
-#[derive(Debug)]
-struct Listing {
-    /// The directory's modification time when it was read.
-    modified: Option<SystemTime>,
-    /// Whether that time had stood long enough to show the next change.
-    is_settled: bool,
-    /// Whether the scan in hand has used it.
-    is_used: bool,
-    entries: Vec<Entry>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    name: OsString,
-    kind: Kind,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Directory,
-    /// May lead to anything.
-    Link,
-    Other,
+enum Use {
+    InThisScan,
+    Before,
 }
 
 impl Scan {
@@ -68,18 +43,18 @@ impl Scan {
     pub fn is_unchanged(&self) -> bool {
         !self.listings.is_empty()
             && self.failed.is_empty()
-            && self.listings.iter().all(|(directory, listing)| listing.is_settled && modified(directory) == listing.modified)
+            && self.listings.iter().all(|(directory, (listing, _))| listing.is_good(directory))
     }
 
     /// All that matches now and is no directory, in the order of names. Links are in it whatever they lead to.
     pub fn look(&mut self, now: SystemTime) -> BTreeSet<PathBuf> {
         self.failed.clear();
-        self.listings.values_mut().for_each(|listing| listing.is_used = false);
+        self.listings.values_mut().for_each(|(_, used)| *used = Use::Before);
         let mut found = BTreeSet::new();
         let parts = self.glob.parts.clone();
         let base = self.glob.base.clone();
         self.descend(&base, &parts, now, &mut found);
-        self.listings.retain(|_, listing| listing.is_used);
+        self.listings.retain(|_, (_, used)| *used == Use::InThisScan);
         found
     }
 
@@ -87,14 +62,10 @@ impl Scan {
         let [part, rest @ ..] = parts else { return };
         match part {
             // The directory is read all the same: its time tells when the name comes.
-            Part::Literal(name) => {
-                let names: Vec<_> =
-                    self.entries(directory, now).iter().filter(|e| e.name == *name).map(|e| (e.name.clone(), e.kind)).collect();
-                self.follow(directory, names, rest, now, found);
-            }
+            Part::Literal(name) => self.follow(directory, |e| e.name == *name, rest, now, found),
             Part::Wild(wild) => {
-                let names = self.matching(directory, wild, rest.is_empty(), now);
-                self.follow(directory, names, rest, now, found);
+                let is_last = rest.is_empty();
+                self.follow(directory, |e| wild.matches(&e.name) && !(is_last && is_compressed(&e.name)), rest, now, found);
             }
             Part::AnyDepth => {
                 self.descend(directory, rest, now, found);
@@ -108,20 +79,16 @@ impl Scan {
         }
     }
 
-    fn matching(&mut self, directory: &Path, wild: &Wild, is_last: bool, now: SystemTime) -> Vec<(OsString, Kind)> {
-        let entries = self.entries(directory, now).iter();
-        let matching = entries.filter(|e| wild.matches(&e.name) && !(is_last && is_compressed(&e.name)));
-        matching.map(|e| (e.name.clone(), e.kind)).collect()
-    }
-
     fn follow(
         &mut self,
         directory: &Path,
-        names: Vec<(OsString, Kind)>,
+        is_wanted: impl Fn(&Entry) -> bool,
         rest: &[Part],
         now: SystemTime,
         found: &mut BTreeSet<PathBuf>,
     ) {
+        let wanted = self.entries(directory, now).iter().filter(|e| is_wanted(e));
+        let names: Vec<(OsString, Kind)> = wanted.map(|e| (e.name.clone(), e.kind)).collect();
         for (name, kind) in names {
             let path = directory.join(name);
             match kind {
@@ -136,49 +103,30 @@ impl Scan {
 
     /// What is in a directory; nothing if it cannot be read.
     fn entries(&mut self, directory: &Path, now: SystemTime) -> &[Entry] {
-        let modified = modified(directory);
-        let known =
-            self.listings.get(directory).is_some_and(|known| known.is_settled && known.modified == modified || known.is_used);
-        if !known {
-            let entries = list(directory).unwrap_or_else(|error| {
+        let is_known =
+            self.listings.get(directory).is_some_and(|(listing, used)| *used == Use::InThisScan || listing.is_good(directory));
+        if !is_known {
+            let listing = Listing::read(directory, now).unwrap_or_else(|error| {
                 // A link to a file below `*/` is no directory, and one that has gone is no failure.
                 if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
                     self.failed.push((directory.to_owned(), error));
                 }
-                Vec::new()
+                Listing::unreadable()
             });
-            let is_settled = modified.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > COARSEST_TIME));
-            self.listings.insert(directory.to_owned(), Listing { modified, is_settled, is_used: true, entries });
+            self.listings.insert(directory.to_owned(), (listing, Use::InThisScan));
         }
-        let listing = self.listings.get_mut(directory).expect("it has just been put there");
-        listing.is_used = true;
-        &listing.entries
+        let (listing, used) = self.listings.get_mut(directory).expect("it has just been put there");
+        *used = Use::InThisScan;
+        listing.entries()
     }
-}
-
-fn modified(directory: &Path) -> Option<SystemTime> {
-    fs::metadata(directory).ok()?.modified().ok()
-}
-
-fn list(directory: &Path) -> io::Result<Vec<Entry>> {
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        let kind = match entry.file_type() {
-            Ok(kind) if kind.is_dir() => Kind::Directory,
-            Ok(kind) if kind.is_symlink() => Kind::Link,
-            Ok(_) => Kind::Other,
-            Err(_) => continue, // gone meanwhile
-        };
-        entries.push(Entry { name: entry.file_name(), kind });
-    }
-    Ok(entries)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::symlink;
+    use std::time::Duration;
 
     fn found(scan: &mut Scan, root: &Path) -> Vec<String> {
         let paths = scan.look(SystemTime::now());
@@ -222,9 +170,8 @@ mod tests {
         let root = root.path();
         let mut scan = Scan::new(Glob::parse(&root.join("*.log")).unwrap());
         fs::write(root.join("a.log"), "").unwrap();
-        let later = SystemTime::now() + 2 * COARSEST_TIME;
+        let later = SystemTime::now() + Duration::from_secs(4);
         assert_eq!(scan.look(SystemTime::now()).len(), 1);
-        assert!(!scan.is_unchanged(), "too young to be trusted");
         assert_eq!(scan.look(later).len(), 1);
         assert!(scan.is_unchanged());
         fs::write(root.join("b.log"), "").unwrap();

@@ -6,16 +6,15 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::glob::is_compressed;
-use super::identity::{Identity, born, open};
+use super::identity::{Identity, born, is_scarcity, open_if_there};
+use super::listing::{CLOCK_STEP, Listings};
 use super::reader::Reader;
-
-/// The kernel stamps files with a clock that runs in steps of up to this (`CONFIG_HZ=100`), and so behind the clock that programs read.
-const CLOCK_STEP: Duration = Duration::from_millis(10);
 
 /// Endings of files that programs keep beside a log for themselves.
 const NO_LOGS: [&str; 6] = [".tmp", ".swp", ".lock", ".pid", ".pos", "~"];
@@ -31,43 +30,69 @@ pub struct Sibling {
     pub metadata: Metadata,
 }
 
-/// The regular files beside `paths` whose names are theirs and an ending, and that are wanted; without compressed ones, in the order
-/// in which they were finished.
-fn beside(paths: &[PathBuf], is_wanted: impl Fn(&Metadata) -> bool) -> Vec<Sibling> {
-    let names = paths.iter().flat_map(|path| names(path)).collect::<BTreeSet<_>>();
-    let looked_at = names.into_iter().filter_map(|path| fs::metadata(&path).ok().map(|metadata| (path, metadata)));
-    let wanted = looked_at.filter(|(_, metadata)| metadata.is_file() && is_wanted(metadata));
-    let opened = wanted.filter_map(|(path, _)| open(&path).ok().map(|(file, metadata)| Sibling { path, file, metadata }));
-    let mut siblings: Vec<_> = opened.collect();
+impl Sibling {
+    /// When it was made, and which file it is.
+    #[must_use]
+    pub fn made(&self) -> (SystemTime, Identity) {
+        (born(&self.metadata), Identity::of(&self.metadata))
+    }
+}
+
+/// The names beside `paths` that are theirs and an ending; without compressed files.
+///
+/// # Errors
+/// There is no descriptor or no memory left to look. A directory that cannot be read for another reason has no names.
+pub fn names(listings: &mut Listings, paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    let mut names = BTreeSet::new();
+    for path in paths {
+        let beside = match listings.beside(path) {
+            Ok(beside) => beside,
+            Err(error) if is_scarcity(&error) => return Err(error),
+            Err(_) => continue,
+        };
+        let own = path.file_name().unwrap_or_default();
+        names.extend(beside.into_iter().filter(|name| is_sibling(name, own)).map(|name| path.with_file_name(name)));
+    }
+    Ok(names.into_iter().collect())
+}
+
+/// The same for the names that files may get which rotation has named before: it renames them once more, `NAME.1` to `NAME.2`.
+pub fn later_names(listings: &mut Listings, paths: &[PathBuf]) -> io::Result<Vec<PathBuf>> {
+    names(listings, &paths.iter().map(|path| unnumbered(path)).collect::<Vec<_>>())
+}
+
+fn is_sibling(name: &OsStr, own: &OsStr) -> bool {
+    let ending = name.as_bytes().strip_prefix(own.as_bytes()).unwrap_or_default();
+    let is_private = NO_LOGS.iter().any(|no| ending.ends_with(no.as_bytes()));
+    matches!(ending.first(), Some(b'.' | b'-')) && !is_compressed(name) && !is_private
+}
+
+/// The regular files of these names that are wanted, in the order in which they were finished.
+fn wanted(names: &[PathBuf], is_wanted: impl Fn(&Metadata) -> bool) -> io::Result<Vec<Sibling>> {
+    let mut siblings = Vec::new();
+    for path in names {
+        let is_one = fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && is_wanted(&metadata));
+        if is_one && let Some((file, metadata)) = open_if_there(path)? {
+            siblings.push(Sibling { path: path.clone(), file, metadata });
+        }
+    }
     // By their last bytes: a copy is made after the file that goes on under the name.
     siblings.sort_by_key(|sibling| (sibling.metadata.modified().ok(), born(&sibling.metadata)));
     let mut seen = HashSet::new();
     siblings.retain(|sibling| seen.insert(Identity::of(&sibling.metadata)));
-    siblings
+    Ok(siblings)
 }
 
-fn names(path: &Path) -> Vec<PathBuf> {
-    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
-    let is_sibling = |other: &OsStr| {
-        let ending = other.as_bytes().strip_prefix(name.as_bytes()).unwrap_or_default();
-        let is_private = NO_LOGS.iter().any(|no| ending.ends_with(no.as_bytes()));
-        matches!(ending.first(), Some(b'.' | b'-')) && !is_compressed(other) && !is_private
-    };
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).filter(|other| is_sibling(other)).map(|other| directory.join(other)).collect()
-}
-
-/// The file that a closed reader was reading, under the name that rotation gave it, or behind a link that leads elsewhere by now: the same
-/// inode, and the same time of making or the same bytes before the place.
-#[must_use]
-pub fn same(paths: &[PathBuf], reader: &Reader) -> Option<Sibling> {
+/// The file that a closed reader was reading, under one of the `names` that rotation gives, or behind one of the `paths`, a link that leads elsewhere
+/// by now: the same inode, and the same time of making or the same bytes before the place.
+///
+/// # Errors
+/// There is no descriptor or no memory left to look.
+pub fn same(paths: &[PathBuf], names: &[PathBuf], reader: &Reader) -> io::Result<Option<Sibling>> {
     let is_it = |metadata: &Metadata| Identity::of(metadata) == reader.identity;
-    // A rotated file is renamed once more: `NAME.1` becomes `NAME.2`.
-    let bare: Vec<_> = paths.iter().map(|path| unnumbered(path)).collect();
-    let behind =
-        paths.iter().filter_map(|path| open(path).ok().map(|(file, metadata)| Sibling { path: path.clone(), file, metadata }));
-    let mut found = behind.filter(|sibling| is_it(&sibling.metadata)).chain(beside(&bare, is_it));
-    found.find(|sibling| born(&sibling.metadata) == reader.born || continues(sibling, reader))
+    let mut found = wanted(paths, is_it)?;
+    found.extend(wanted(names, is_it)?);
+    Ok(found.into_iter().find(|sibling| born(&sibling.metadata) == reader.born || continues(sibling, reader)))
 }
 
 /// The path without the number that rotation has given it.
@@ -89,12 +114,14 @@ pub fn looks_rotated(path: &Path) -> bool {
 }
 
 /// Files that stood under a path between two looks: made since the earlier one, and no copies of what the reader has read.
-#[must_use]
-pub fn between(paths: &[PathBuf], since: SystemTime, reader: Option<&Reader>) -> Vec<Sibling> {
-    let mut siblings = beside(paths, |metadata| born(metadata) + CLOCK_STEP >= since);
+///
+/// # Errors
+/// There is no descriptor or no memory left to look.
+pub fn between(names: &[PathBuf], since: SystemTime, reader: Option<&Reader>) -> io::Result<Vec<Sibling>> {
+    let mut siblings = wanted(names, |metadata| born(metadata) >= since)?;
     siblings.retain(|sibling| looks_rotated(&sibling.path));
     siblings.retain(|sibling| reader.is_none_or(|reader| !continues(sibling, reader) && !is_part(sibling, reader)));
-    siblings
+    Ok(siblings)
 }
 
 /// Copies that were made of a file before it was truncated.
@@ -110,10 +137,19 @@ pub struct Copies {
 
 /// Looks for copies. One that continues was made after the content in hand began; those of later contents were made after the place was
 /// verified and before the file was `written` last. Those that are not free are read already; one of nothing says nothing.
-#[must_use]
-pub fn copies(paths: &[PathBuf], reader: &Reader, written: Option<SystemTime>, is_free: impl Fn(&Sibling) -> bool) -> Copies {
-    let mut siblings = beside(paths, |metadata| born(metadata) + CLOCK_STEP >= reader.since.min(reader.verified));
-    siblings.retain(|sibling| sibling.metadata.len() > 0 && is_free(sibling));
+///
+/// # Errors
+/// There is no descriptor or no memory left to look.
+pub fn copies(
+    names: &[PathBuf],
+    reader: &Reader,
+    written: Option<SystemTime>,
+    is_free: impl Fn(&Sibling) -> bool,
+) -> io::Result<Copies> {
+    let oldest = reader.since.min(reader.verified);
+    let is_followed = |metadata: &Metadata| reader.follows == Some((born(metadata), Identity::of(metadata)));
+    let mut siblings = wanted(names, |metadata| metadata.len() > 0 && born(metadata) >= oldest && !is_followed(metadata))?;
+    siblings.retain(is_free);
     let (mut continuing, others): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|sibling| continues(sibling, reader));
     // Of several copies of one content the longest was made last.
     continuing.sort_by_key(|sibling| sibling.metadata.len());
@@ -121,14 +157,14 @@ pub fn copies(paths: &[PathBuf], reader: &Reader, written: Option<SystemTime>, i
     let begin = first.as_ref().map_or(reader.verified, |first| born(&first.metadata).max(reader.verified));
     let (parts, mut later): (Vec<_>, Vec<_>) = others.into_iter().partition(|sibling| is_part(sibling, reader));
     later.retain(|sibling| {
-        born(&sibling.metadata) + CLOCK_STEP >= begin
+        born(&sibling.metadata) >= begin
             && looks_rotated(&sibling.path)
             && written.is_none_or(|last| sibling.metadata.modified().is_ok_and(|at| at <= last))
     });
     if first.is_none() && reader.place.offset == 0 && !later.is_empty() {
         first = Some(later.remove(0));
     }
-    Copies { first, later, read: continuing.into_iter().chain(parts).collect() }
+    Ok(Copies { first, later, read: continuing.into_iter().chain(parts).collect() })
 }
 
 /// Whether a file holds what the reader has read, and perhaps more.
@@ -140,6 +176,6 @@ fn continues(sibling: &Sibling, reader: &Reader) -> bool {
 fn is_part(sibling: &Sibling, reader: &Reader) -> bool {
     let place = &reader.place;
     (1..place.offset).contains(&sibling.metadata.len())
-        && born(&sibling.metadata) <= reader.verified
+        && born(&sibling.metadata) <= reader.verified + CLOCK_STEP
         && place.has_head_of(&sibling.file)
 }

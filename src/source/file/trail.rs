@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::identity::{Identity, born, open};
+use super::identity::{Identity, born, open_if_there};
 use super::reader::{Reader, Standing};
 use crate::event::ChannelName;
 use crate::source::retry::Retry;
@@ -43,7 +44,7 @@ pub struct Trail {
     pub state: State,
     /// Whether anybody could see what was there at the start.
     pub sight: Sight,
-    /// When it was looked at last.
+    /// When it was looked at last, or nothing stood there as far as a glob could see.
     pub looked: Option<SystemTime>,
     /// The names that lead to the file.
     pub way: Vec<PathBuf>,
@@ -138,12 +139,20 @@ impl Trail {
 
     /// Whether what stands under the path now is what the reader has been reading while it had no descriptor. An inode number is used
     /// again at once; the time of its making, or the bytes before the offset, tell the files apart.
-    #[must_use]
-    pub fn is_same(reader: &Reader, metadata: &Metadata, path: &Path) -> bool {
-        let fits = || {
-            reader.place.offset > 0
-                && open(path).is_ok_and(|(file, opened)| Identity::of(&opened) == reader.identity && reader.place.fits(&file))
-        };
-        reader.identity == Identity::of(metadata) && (reader.file().is_some() || reader.born == born(metadata) || fits())
+    ///
+    /// # Errors
+    /// There is no descriptor left to compare the bytes.
+    pub fn is_same(reader: &Reader, metadata: &Metadata, path: &Path) -> io::Result<bool> {
+        if reader.identity != Identity::of(metadata) {
+            return Ok(false);
+        }
+        if reader.file().is_some() || reader.born == born(metadata) {
+            return Ok(true);
+        }
+        if reader.place.offset == 0 {
+            return Ok(false);
+        }
+        let opened = open_if_there(path)?;
+        Ok(opened.is_some_and(|(file, opened)| Identity::of(&opened) == reader.identity && reader.place.fits(&file)))
     }
 }

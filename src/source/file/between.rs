@@ -1,0 +1,99 @@
+//! Files that stood under a path between two looks, and files that have been read under another name.
+
+use std::fs::Metadata;
+use std::io;
+use std::time::SystemTime;
+
+use super::copies::is_copy_so_far;
+use super::follower::{Follower, Now};
+use super::identity::{Identity, born, open_if_there};
+use super::place::Place;
+use super::reader::{Cut, Reader};
+use super::siblings::{self, Sibling};
+use super::trail::Origin;
+use crate::source::{Loss, PathKey};
+
+/// What came before a file, under its path.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// What is to be told before it.
+    pub cut: Option<Cut>,
+    /// The file that was made last, and when.
+    pub last: Option<(SystemTime, Identity)>,
+}
+
+impl Follower {
+    /// Whether a file beside a path is neither being read nor has been, and is no log of its own.
+    pub(super) fn is_free(&self, sibling: &Sibling) -> bool {
+        let Sibling { path, metadata, .. } = sibling;
+        let is_known = self.owners.contains_key(&Identity::of(metadata)) || self.done.place_of(metadata).is_some();
+        let is_named = self.paths.get(path).and_then(|key| self.trails.get(key)).is_some_and(|trail| trail.origin == Origin::Named);
+        !is_known && !is_named
+    }
+
+    /// Where a file goes on that was read to its end under another name.
+    pub(super) fn place_of_done(&mut self, key: PathKey, metadata: &Metadata) -> io::Result<Option<Place>> {
+        let Some(trail) = self.trails.get(&key) else { return Ok(None) };
+        let Some(place) = self.done.place_of(metadata) else { return Ok(None) };
+        let opened = open_if_there(&trail.path)?;
+        Ok(opened.is_some_and(|(file, _)| place.fits(&file)).then(|| place.clone()))
+    }
+
+    /// Begins to read the files that the path led to after the last look, and does not lead to any more. `named` is the one that it leads to now.
+    ///
+    /// # Errors
+    /// There is no descriptor left to look for them; nothing has been done.
+    pub(super) fn begin_between(&mut self, key: PathKey, named: Option<&Metadata>, now: Now) -> io::Result<Before> {
+        let between = self.find_between(key, named)?;
+        let last = between.iter().map(Sibling::made).max_by_key(|(born, _)| *born);
+        let made: Vec<_> = between.iter().map(|sibling| &sibling.metadata).chain(named).map(born).collect();
+        let mut cuts = cuts_between(&made);
+        let cut = named.and_then(|_| cuts.pop().flatten());
+        for (Sibling { file, metadata, .. }, cut) in between.into_iter().zip(cuts) {
+            let mut reader = Reader::new(self.new_file(), &metadata, (now.instant, born(&metadata)));
+            reader.place = Place::beginning_again();
+            reader.leave(now.instant, self.options.rotate_wait);
+            reader.announce = cut;
+            reader.is_postponed = !self.has_spare();
+            if reader.is_postponed || reader.attach(file).is_ok() {
+                self.open += usize::from(reader.file().is_some());
+                self.owners.insert(reader.identity, key);
+                self.trails.entry(key).and_modify(|trail| trail.readers.push_back(reader));
+            }
+        }
+        Ok(Before { cut, last })
+    }
+
+    fn find_between(&mut self, key: PathKey, named: Option<&Metadata>) -> io::Result<Vec<Sibling>> {
+        let nothing = Ok(Vec::new());
+        let Some(trail) = self.trails.get(&key) else { return nothing };
+        let Some(looked) = trail.looked else { return nothing };
+        let beside = siblings::names(&mut self.listings, &trail.places)?;
+        let found = siblings::between(&beside, looked, trail.readers.back())?;
+        let current = if named.is_some() && !found.is_empty() { open_if_there(&trail.path)? } else { None };
+        let mut between = Vec::new();
+        for sibling in found {
+            let identity = Identity::of(&sibling.metadata);
+            let is_named = named.is_some_and(|named| Identity::of(named) == identity);
+            // One that was made after the file, and holds what it still holds, is a copy: the file is about to be cut.
+            let is_copy = match &current {
+                Some((file, opened)) if born(&sibling.metadata) >= born(opened) => {
+                    is_copy_so_far(&sibling.path, file, sibling.metadata.len())?
+                }
+                _ => false,
+            };
+            if !is_named && !is_copy && self.owner_of(identity, &sibling.metadata)?.is_none() && self.is_free(&sibling) {
+                between.push(sibling);
+            }
+        }
+        Ok(between)
+    }
+}
+
+/// What is to be told before each of several files, in the order of their contents: one that was made later than a file behind it is a copy,
+/// and what it was copied from has been cut after it.
+fn cuts_between(made: &[SystemTime]) -> Vec<Option<Cut>> {
+    let is_copy = |at: usize| made[at + 1..].iter().any(|later| *later < made[at]);
+    let cut = |at: usize| (at > 0 && is_copy(at - 1)).then_some(Cut { loss: Loss::Truncated, over: None });
+    (0..made.len()).map(cut).collect()
+}
