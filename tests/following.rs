@@ -38,6 +38,10 @@ mod watching;
 #[path = "following/scale.rs"]
 mod scale;
 
+/// Many files, few descriptors, all rotated at once.
+#[path = "following/scarce.rs"]
+mod scarce;
+
 /// Named pipes and inherited descriptors.
 #[path = "following/pipes/mod.rs"]
 mod pipes;

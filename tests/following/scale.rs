@@ -19,7 +19,7 @@ use crate::sources::{append, channels, eventually, metric, shell};
 const OTHERS: usize = 40;
 
 /// Starts the daemon with a limit of open files, soft and hard.
-fn with_limit(limit: usize, arguments: &[&str]) -> Bridge {
+pub fn with_limit(limit: usize, arguments: &[&str]) -> Bridge {
     let mut command = shell(&format!("ulimit -n {limit}; exec sse-bridge --port 0 \"$@\""));
     command.arg("bash").args(arguments);
     Bridge::spawn(command)

@@ -46,7 +46,7 @@ impl Follower {
     pub(super) fn begin_between(&mut self, key: PathKey, named: Option<&Metadata>, now: Now) -> io::Result<Before> {
         let between = self.find_between(key, named)?;
         let last = between.iter().map(Sibling::made).max_by_key(|(born, _)| *born);
-        let made: Vec<_> = between.iter().map(|sibling| &sibling.metadata).chain(named).map(born).collect();
+        let made = made(&between, named);
         let mut cuts = cuts_between(&made);
         let cut = named.and_then(|_| cuts.pop().flatten());
         for (Sibling { file, metadata, .. }, cut) in between.into_iter().zip(cuts) {
@@ -86,14 +86,26 @@ impl Follower {
                 between.push(sibling);
             }
         }
+        // A copy of nothing says nothing.
+        let made = made(&between, named);
+        let mut at = 0..;
+        between.retain(|sibling| at.next().is_some_and(|at| sibling.metadata.len() > 0 || !is_copy(&made, at)));
         Ok(between)
     }
 }
 
-/// What is to be told before each of several files, in the order of their contents: one that was made later than a file behind it is a copy,
-/// and what it was copied from has been cut after it.
+/// When files were made, and the one that came after them.
+fn made(between: &[Sibling], named: Option<&Metadata>) -> Vec<SystemTime> {
+    between.iter().map(|sibling| &sibling.metadata).chain(named).map(born).collect()
+}
+
+/// Whether one of several files, in the order of their contents, is a copy: it was made later than one behind it.
+fn is_copy(made: &[SystemTime], at: usize) -> bool {
+    made[at + 1..].iter().any(|later| *later < made[at])
+}
+
+/// What is to be told before each of several files, in the order of their contents: what a copy was copied from has been cut after it.
 fn cuts_between(made: &[SystemTime]) -> Vec<Option<Cut>> {
-    let is_copy = |at: usize| made[at + 1..].iter().any(|later| *later < made[at]);
-    let cut = |at: usize| (at > 0 && is_copy(at - 1)).then_some(Cut { loss: Loss::Truncated, over: None });
+    let cut = |at: usize| (at > 0 && is_copy(made, at - 1)).then_some(Cut { loss: Loss::Truncated, over: None });
     (0..made.len()).map(cut).collect()
 }

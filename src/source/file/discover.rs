@@ -1,6 +1,6 @@
 //! New paths: those that the user named, and those that globs match.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -21,8 +21,8 @@ const CALM: Duration = Duration::from_secs(1);
 const POLLED: Duration = Duration::from_millis(250);
 const HINTED: Duration = Duration::from_millis(20);
 
-/// How long a match is remembered that had gone before it could be looked at: it may have been rotated, and come back.
-const RETURNING: Duration = Duration::from_secs(10);
+/// How long a file may have stood under a path before the path is found: what was made in this time, and rotated, is found beside it.
+const UNSEEN: Duration = Duration::from_secs(10);
 
 /// A scan may take this part of the time: a glob over a whole disk must not take a processor.
 const SHARE: u32 = 50;
@@ -36,12 +36,12 @@ pub struct Matching {
     pub is_hinted: bool,
     /// Not to be scanned before.
     rest_until: Instant,
-    /// Matches that were no files (yet), and when the glob had been scanned last before they were seen.
-    unresolved: HashMap<PathBuf, Option<SystemTime>>,
+    /// Whether there are matches that are no files (yet).
+    has_unresolved: bool,
     /// The directories that could not be read.
     failing: Vec<PathBuf>,
-    /// When it was scanned last with all directories read, but at the start: what matches now for the first time is younger.
-    scanned: Option<SystemTime>,
+    /// When it was scanned first and last with all directories read.
+    scanned: Option<(SystemTime, SystemTime)>,
     /// Whether some could not be read at the start: what is found there later was there before.
     is_unseen: bool,
 }
@@ -61,13 +61,15 @@ impl Matching {
 
     /// All that matches, unless nothing can have changed.
     fn look(&mut self, now: Now) -> BTreeSet<PathBuf> {
-        if self.unresolved.is_empty() && self.scan.is_unchanged() {
+        if !std::mem::take(&mut self.has_unresolved) && self.scan.is_unchanged() {
             return BTreeSet::new();
         }
-        let found = self.scan.look(now.time);
-        let is_lately = |at: &SystemTime| now.time.duration_since(*at).is_ok_and(|age| age < RETURNING);
-        self.unresolved.retain(|path, scanned| found.contains(path) || scanned.as_ref().is_some_and(is_lately));
-        found
+        self.scan.look(now.time)
+    }
+
+    /// Since when a match that is new may have stood there unseen: made and rotated between two scans, and not there at the last one.
+    fn unseen_since(&self, now: Now) -> Option<SystemTime> {
+        self.scanned.map(|(first, last)| first.max(last.min(now.stamp() - UNSEEN)))
     }
 
     /// Whether a change in this directory may change what matches.
@@ -78,6 +80,11 @@ impl Matching {
 }
 
 impl Follower {
+    /// Forgets that paths were followed long ago: what stands there now has not been seen then.
+    pub(super) fn forget_forgotten(&mut self, now: Now) {
+        self.forgotten.retain(|_, looked| *looked + UNSEEN >= now.stamp());
+    }
+
     /// Follows a path for ever.
     pub(super) fn follow_named(&mut self, path: PathBuf, channel: ChannelName, now: Now, news: &mut Sink<'_>) {
         // A glob may have found it before, by the same name.
@@ -96,7 +103,7 @@ impl Follower {
             scan: Scan::new(glob),
             is_hinted: true,
             rest_until: now.instant,
-            unresolved: HashMap::new(),
+            has_unresolved: false,
             failing: Vec::new(),
             scanned: None,
             is_unseen: false,
@@ -120,8 +127,8 @@ impl Follower {
             trail.sight = Sight::Barred;
         }
         if let Origin::Matched(index) = origin {
-            let matching = &mut self.globs[index];
-            trail.looked = matching.unresolved.remove(&trail.path).unwrap_or(matching.scanned);
+            let forgotten = self.forgotten.remove(&trail.path);
+            trail.looked = forgotten.or_else(|| self.globs[index].unseen_since(now));
         }
         self.trails.insert(key, trail);
         news(News::Followed { path: key, channel });
@@ -170,7 +177,8 @@ impl Follower {
         let matching = &mut self.globs[index];
         matching.is_unseen = !matching.failing.is_empty() && (self.is_first || matching.is_unseen);
         if matching.failing.is_empty() {
-            matching.scanned = Some(now.stamp());
+            let first = matching.scanned.map_or(now.stamp(), |(first, _)| first);
+            matching.scanned = Some((first, now.stamp()));
         }
         is_watched
     }
@@ -187,8 +195,7 @@ impl Follower {
             return;
         }
         if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
-            let matching = &mut self.globs[index];
-            matching.unresolved.entry(path).or_insert(matching.scanned);
+            self.globs[index].has_unresolved = true;
             return;
         }
         if !is_new {

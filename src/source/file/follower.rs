@@ -62,6 +62,8 @@ pub struct Follower {
     pub(super) matched_again: HashSet<(usize, PathBuf)>,
     /// For each name that leads to a file: the paths that it is on the way of.
     pub(super) interest: HashMap<PathBuf, Vec<PathKey>>,
+    /// Paths that are followed no more, and when they were looked at last.
+    pub(super) forgotten: HashMap<PathBuf, SystemTime>,
     /// Who reads a file.
     pub(super) owners: HashMap<Identity, PathKey>,
     pub(super) done: DoneFiles,
@@ -105,6 +107,7 @@ impl Follower {
             paths: HashMap::new(),
             matched_again: HashSet::new(),
             interest: HashMap::new(),
+            forgotten: HashMap::new(),
             owners: HashMap::new(),
             done: DoneFiles::default(),
             twins: HashMap::new(),
@@ -204,6 +207,7 @@ impl Follower {
                 }
                 self.ask_again(now.instant);
                 self.listings.forget_unused();
+                self.forget_forgotten(now);
                 self.schedule.add(task, now.instant, VERIFY);
             }
         }

@@ -286,6 +286,9 @@ impl Follower {
         if self.paths.get(&trail.path) == Some(&key) {
             self.paths.remove(&trail.path);
         }
+        if let Some(looked) = trail.looked {
+            self.forgotten.insert(trail.path.clone(), looked);
+        }
         if let Origin::Matched(index) = trail.origin {
             self.matched_again.remove(&(index, trail.path.clone()));
         }

@@ -118,7 +118,9 @@ pub fn looks_rotated(path: &Path) -> bool {
 /// # Errors
 /// There is no descriptor or no memory left to look.
 pub fn between(names: &[PathBuf], since: SystemTime, reader: Option<&Reader>) -> io::Result<Vec<Sibling>> {
-    let mut siblings = wanted(names, |metadata| born(metadata) >= since)?;
+    // One that was written last before that is an old file with a new inode: somebody has restored it.
+    let is_since = |metadata: &Metadata| born(metadata) >= since && metadata.modified().is_ok_and(|at| at >= since);
+    let mut siblings = wanted(names, is_since)?;
     siblings.retain(|sibling| looks_rotated(&sibling.path));
     siblings.retain(|sibling| reader.is_none_or(|reader| !continues(sibling, reader) && !is_part(sibling, reader)));
     Ok(siblings)

@@ -179,7 +179,7 @@ impl Model {
         let_the_clock_step();
         OpenOptions::new().write(true).truncate(true).open(&self.path).unwrap();
         let content = self.current.as_mut().unwrap();
-        if content.bytes.is_empty() && content.is_seen {
+        if content.bytes.is_empty() {
             return; // a copy of nothing says nothing
         }
         let before = std::mem::replace(content, Content { is_seen: content.is_seen, is_after_loss: true, ..Content::default() });
