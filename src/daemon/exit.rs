@@ -12,8 +12,6 @@ use std::fmt::Write as _;
 use std::io;
 use std::process::ExitCode;
 
-use nix::errno::Errno;
-
 use crate::config::ConfigError;
 use crate::http::listener::ListenError;
 
@@ -114,10 +112,4 @@ fn plain(error: &dyn Error) -> String {
         Some((plain, _)) => plain.to_lowercase(),
         None => text,
     }
-}
-
-/// What the kernel says of an I/O error, for a log line.
-#[must_use]
-pub fn reason(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase())
 }

@@ -262,20 +262,20 @@ async fn stop_request(signals: &mut Signals, has_terminal: bool) {
 }
 
 /// Tells how a source ended, and what follows if it was the last.
-fn say_how_it_ended(name: &str, end: &io::Result<(Summary, Outcome)>, at_eof: Option<AtEof>) {
+fn say_how_it_ended(name: &str, end: &io::Result<Outcome>, at_eof: Option<AtEof>) {
     let next = match at_eof {
         None => "the others go on",
         Some(AtEof::Serve) => "still serving, Ctrl-C stops (--exit-on-eof)",
         Some(AtEof::Stop(_)) => "stopping when clients have got everything",
     };
     match end {
-        Err(error) => warn!("could not read {name}: {}; {next}", exit::reason(error)),
-        Ok((_, Outcome::Stopped)) => {}
-        Ok((Summary { bytes: 0, .. }, Outcome::Ended)) if name == STDIN => {
+        Err(error) => warn!("could not read {name}: {}; {next}", source::reason(error)),
+        Ok(Outcome::Stopped) => {}
+        Ok(Outcome::Ended(Summary { bytes: 0, .. })) if name == STDIN => {
             warn!("{name} was empty (in a container: run it with -i); {next}");
         }
-        Ok((Summary { lines: 1, .. }, Outcome::Ended)) => info!("{name} ended after 1 line; {next}"),
-        Ok((Summary { lines, .. }, Outcome::Ended)) => info!("{name} ended after {} lines; {next}", grouped(*lines)),
+        Ok(Outcome::Ended(Summary { lines: 1, .. })) => info!("{name} ended after 1 line; {next}"),
+        Ok(Outcome::Ended(Summary { lines, .. })) => info!("{name} ended after {} lines; {next}", grouped(*lines)),
     }
 }
 

@@ -135,8 +135,8 @@ impl Reading<'_> {
                 fifo.remove();
             }
             // What has been read of a line is nowhere else.
-            let summary = lanes.flush();
-            Done::Source(label, end.map(|()| (summary, Outcome::Stopped)))
+            lanes.flush();
+            Done::Source(label, end.map(|()| Outcome::Stopped))
         })
     }
 
@@ -149,7 +149,7 @@ impl Reading<'_> {
             drop(looked);
             let end = lanes::follow(|until, news| follower.step(until, news), &mut lanes);
             // An unfinished line is still in its file.
-            Done::Source(FILES.to_owned(), end.map(|()| (pipeline::Summary::default(), Outcome::Stopped)))
+            Done::Source(FILES.to_owned(), end.map(|()| Outcome::Stopped))
         })
     }
 }

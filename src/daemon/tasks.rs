@@ -9,13 +9,13 @@ use tokio::sync::oneshot;
 use tokio::task::{Id, JoinSet};
 
 use super::exit::Fatal;
-use crate::pipeline::{Outcome, Summary};
+use crate::pipeline::Outcome;
 
 /// How a task came to its end.
 #[derive(Debug)]
 pub enum Done {
     /// A source has ended, failed or stopped: what it is called, and how.
-    Source(String, io::Result<(Summary, Outcome)>),
+    Source(String, io::Result<Outcome>),
     /// A listener accepts no more: only when the daemon stops.
     Listener,
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::{Fittings, Manner, Pipeline, Summary};
+use super::{Fittings, Manner, Pipeline};
 use crate::channel::{Channel, ChannelLife, Channels, Condition, Gap, Reason};
 use crate::clock::now;
 use crate::event::{Age, ChannelName};
@@ -28,7 +28,6 @@ pub struct Lanes {
     due: HashMap<FileKey, Instant>,
     /// Channels to be forgotten, and when.
     left: VecDeque<(Instant, Channel)>,
-    lines: u64,
 }
 
 /// Follows until the daemon stops. `step` waits until the given time at most, and tells what is new.
@@ -47,7 +46,7 @@ impl Lanes {
     #[must_use]
     pub fn new(fittings: Fittings, manner: Manner, channels: Channels) -> Self {
         let (paths, files, due) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new(), lines: 0 }
+        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new() }
     }
 
     /// Takes what a follower tells.
@@ -85,11 +84,8 @@ impl Lanes {
     }
 
     /// The daemon stops: what has been read of unfinished lines would be lost.
-    pub fn flush(&mut self) -> Summary {
-        self.files.values_mut().for_each(|pipeline| {
-            pipeline.flush();
-        });
-        Summary { lines: self.lines, ..Summary::default() }
+    pub fn flush(&mut self) {
+        self.files.values_mut().for_each(Pipeline::flush);
     }
 
     fn begin(&mut self, path: PathKey, name: ChannelName) {
@@ -109,7 +105,7 @@ impl Lanes {
     fn end(&mut self, file: FileKey) {
         self.due.remove(&file);
         if let Some(mut pipeline) = self.files.remove(&file) {
-            self.lines += pipeline.flush().lines;
+            pipeline.flush();
         }
     }
 

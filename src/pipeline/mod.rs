@@ -107,7 +107,7 @@ struct End<'a> {
 ///
 /// # Errors
 /// The read that failed; the channel has ended all the same.
-pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> io::Result<(Summary, Outcome)> {
+pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> io::Result<Outcome> {
     loop {
         match source.read(pipeline.due()) {
             Ok(Read::Bytes(bytes)) => {
@@ -117,8 +117,11 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
                 }
             }
             Ok(Read::Quiet) => {}
-            Ok(Read::Ended) => return Ok((pipeline.end(EndReason::Eof), Outcome::Ended)),
-            Ok(Read::Stopped) => return Ok((pipeline.flush(), Outcome::Stopped)),
+            Ok(Read::Ended) => return Ok(Outcome::Ended(pipeline.end(EndReason::Eof))),
+            Ok(Read::Stopped) => {
+                pipeline.flush();
+                return Ok(Outcome::Stopped);
+            }
             Err(error) => {
                 pipeline.end(EndReason::Error);
                 return Err(error);
@@ -129,10 +132,10 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
 }
 
 /// How reading came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Outcome {
-    /// The source ended for good.
-    Ended,
+    /// The source ended for good, having given this.
+    Ended(Summary),
     /// The daemon stops.
     Stopped,
 }
@@ -186,7 +189,7 @@ impl Pipeline {
     }
 
     /// The unfinished line becomes an event: nothing will finish it.
-    pub fn flush(&mut self) -> Summary {
+    pub fn flush(&mut self) {
         let Self { framer, fittings, channel, .. } = self;
         let mut turn = fittings.store.turn(channel.name(), now(), Age::New);
         framer.end(|line| turn.add(fittings.mapper.map(line)));
@@ -195,7 +198,6 @@ impl Pipeline {
         drop(turn);
         (self.progress_due, self.flush_due) = (None, None);
         self.count(0, lines);
-        self.read
     }
 
     /// When the pipeline wants to be called though nothing was read.

@@ -179,6 +179,7 @@ fn timeout(until: Option<Instant>) -> PollTimeout {
 }
 
 /// What the kernel says of an error, without its number.
-fn reason(error: &io::Error) -> String {
+#[must_use]
+pub fn reason(error: &io::Error) -> String {
     error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase())
 }

@@ -5,10 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use memchr::memrchr_iter;
-use nix::errno::Errno;
-use nix::unistd::{Whence, lseek};
 
-use super::place::Place;
+use super::place::{Place, next_data, next_hole};
 
 /// How much of a file is looked at for its last lines, in bytes: with many files this is what a start costs.
 const WINDOW: u64 = 256 * 1024;
@@ -70,8 +68,8 @@ fn content_end(file: &File, size: u64) -> io::Result<u64> {
     }
     let mut written = Vec::new();
     let mut end = 0;
-    while let (Some(data), true) = (seek(file, end, Whence::SeekData)?, end < size) {
-        end = seek(file, data, Whence::SeekHole)?.unwrap_or(size).min(size);
+    while let (Some(data), true) = (next_data(file, end)?, end < size) {
+        end = next_hole(file, data)?.unwrap_or(size).min(size);
         written.push(data..end);
     }
     let mut left = MOST_NULS;
@@ -89,14 +87,6 @@ fn content_end(file: &File, size: u64) -> io::Result<u64> {
         }
     }
     Ok(if left > 0 { 0 } else { size })
-}
-
-fn seek(file: &File, from: u64, whence: Whence) -> io::Result<Option<u64>> {
-    match lseek(file, i64::try_from(from).unwrap_or(i64::MAX), whence) {
-        Ok(at) => Ok(u64::try_from(at).ok()),
-        Err(Errno::ENXIO) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

@@ -10,16 +10,14 @@ use tracing::{info, warn};
 use super::follower::{Follower, Now};
 use super::glob::Glob;
 use super::scan::Scan;
-use super::schedule::Task;
+use super::schedule::{HINTED, POLLED, Task};
 use super::trail::{Origin, Sight, Trail};
 use crate::event::ChannelName;
 use crate::source::naming::channel_name;
 use crate::source::{News, Sink, reason};
 
-/// The pause between scans with hints, without them, and between hinted ones.
-const CALM: Duration = Duration::from_secs(1);
-const POLLED: Duration = Duration::from_millis(250);
-const HINTED: Duration = Duration::from_millis(20);
+/// The least pause between hinted scans.
+const REST: Duration = Duration::from_millis(20);
 
 /// How long a file may have stood under a path before the path is found: what was made in this time, and rotated, is found beside it.
 const UNSEEN: Duration = Duration::from_secs(10);
@@ -155,7 +153,7 @@ impl Follower {
     /// Scans a glob, and arranges the next scan.
     pub(super) fn scan(&mut self, index: usize, now: Now, news: &mut Sink<'_>) {
         let is_watched = self.scan_now(index, now, news);
-        let pause = if is_watched { CALM } else { POLLED };
+        let pause = if is_watched { HINTED } else { POLLED };
         let rest = self.globs[index].rest_until.saturating_duration_since(now.instant);
         self.schedule.add(Task::Glob(index), now.instant, pause.max(rest));
     }
@@ -166,7 +164,7 @@ impl Follower {
         let matching = &mut self.globs[index];
         matching.is_hinted = false;
         let found = matching.look(now);
-        matching.rest_until = Instant::now() + (began.elapsed() * SHARE).max(HINTED);
+        matching.rest_until = Instant::now() + (began.elapsed() * SHARE).max(REST);
         let directories: Vec<_> = matching.scan.directories().map(Path::to_owned).collect();
         let watched = directories.iter().filter(|directory| self.watch(directory) == Ok(true)).count();
         let is_watched = watched == directories.len();

@@ -23,6 +23,9 @@ use crate::source::{FileKey, PathKey, Ready, Sink, Step, Stop, wait};
 /// How many looks are done before files are read again.
 const LOOKS_A_STEP: usize = 64;
 
+/// How many different things are said once.
+const MOST_SAID: usize = 1000;
+
 /// The pause between checks of the watches.
 const VERIFY: Duration = Duration::from_secs(1);
 
@@ -277,7 +280,7 @@ impl Follower {
         self.globs.iter_mut().for_each(|glob| glob.is_hinted = true);
     }
 
-    /// Bytes were written to a file that is not open.
+    /// Bytes may have been written that no hint will tell of again.
     fn mark_unread(&mut self, key: PathKey) {
         if let Some(reader) = self.trails.get_mut(&key).and_then(Trail::named) {
             reader.is_unread = true;
@@ -289,11 +292,8 @@ impl Follower {
     fn suspect(&mut self, key: PathKey) {
         if let Some(trail) = self.trails.get_mut(&key) {
             trail.is_way_stale = true;
-            if let Some(reader) = trail.named() {
-                reader.is_unread = true;
-            }
         }
-        self.look_at(key);
+        self.mark_unread(key);
     }
 
     /// Puts a path among those to look at.
@@ -366,8 +366,9 @@ impl Follower {
         ));
     }
 
+    /// Says something for the first time only; of more things than could be remembered nothing.
     pub(super) fn say_once(&mut self, text: &str) {
-        if self.said.insert(text.to_owned()) {
+        if self.said.len() < MOST_SAID && self.said.insert(text.to_owned()) {
             warn!("{text}");
         }
     }

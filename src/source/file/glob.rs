@@ -141,9 +141,7 @@ impl Wild {
     pub fn matches(&self, name: &OsStr) -> bool {
         (self.may_be_hidden || !is_hidden(name)) && self.matcher.is_match(Path::new(name))
     }
-}
 
-impl Wild {
     /// Whether the bytes of a name match.
     #[must_use]
     pub fn matches_bytes(&self, name: &[u8]) -> bool {

@@ -115,9 +115,7 @@ impl Place {
             self.check.extend_from_slice(bytes);
         }
     }
-}
 
-impl Place {
     /// Tells lines from marks and holes. `is_full` says that the file may go on behind the bytes.
     pub(super) fn judge(&mut self, file: &File, bytes: &[u8], is_full: bool) -> io::Result<Content> {
         let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return Ok(Content::Nothing) };
@@ -176,12 +174,26 @@ fn leading_nuls(bytes: &[u8]) -> usize {
 }
 
 /// Where the next bytes are that somebody has written; `None` if only a hole follows (lseek(2), `SEEK_DATA`).
-fn next_data(file: &File, from: u64) -> io::Result<Option<u64>> {
+pub(super) fn next_data(file: &File, from: u64) -> io::Result<Option<u64>> {
+    seek(file, from, Whence::SeekData).or_else(|errno| match errno {
+        Errno::EINVAL => Ok(Some(from)), // a file system that knows no holes
+        other => Err(other.into()),
+    })
+}
+
+/// Where the next hole begins; `None` if that is the end of the file (lseek(2), `SEEK_HOLE`).
+pub(super) fn next_hole(file: &File, from: u64) -> io::Result<Option<u64>> {
+    seek(file, from, Whence::SeekHole).or_else(|errno| match errno {
+        Errno::EINVAL => Ok(None),
+        other => Err(other.into()),
+    })
+}
+
+fn seek(file: &File, from: u64, whence: Whence) -> nix::Result<Option<u64>> {
     let Ok(from) = i64::try_from(from) else { return Ok(None) };
-    match lseek(file, from, Whence::SeekData) {
+    match lseek(file, from, whence) {
         Ok(at) => Ok(u64::try_from(at).ok()),
         Err(Errno::ENXIO) => Ok(None),
-        Err(Errno::EINVAL) => Ok(u64::try_from(from).ok()), // a file system that knows no holes
-        Err(error) => Err(error.into()),
+        Err(errno) => Err(errno),
     }
 }

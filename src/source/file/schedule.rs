@@ -6,7 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::source::PathKey;
 
-/// The time between two ticks: how often a file without hints is looked at.
+/// The pause between looks without hints, and with them.
+pub const POLLED: Duration = TICK;
+pub const HINTED: Duration = Duration::from_secs(1);
+
+/// The time between two ticks.
 const TICK: Duration = Duration::from_millis(250);
 
 /// What to do at a tick.

@@ -8,13 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use super::identity::{Identity, born, open_if_there};
 use super::reader::{Reader, Standing};
+use super::schedule::{HINTED, POLLED};
 use crate::event::ChannelName;
 use crate::source::retry::Retry;
 use crate::source::{PathKey, State};
-
-/// The pause between looks without hints, and with them.
-const POLLED: Duration = Duration::from_millis(250);
-const HINTED: Duration = Duration::from_secs(1);
 
 /// How a path came to be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
