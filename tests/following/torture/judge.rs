@@ -66,28 +66,35 @@ fn check(expected: &[Item], seen: &[Message]) -> Result<(), String> {
     let mut gaps = 0; // since the last line
     let mut last = None;
     let mut has_come = false; // any line of the content in hand
-    for message in seen {
+    for (index, message) in seen.iter().enumerate() {
         if message.event == "gap" {
             check_gap(message)?;
             gaps += 1;
             continue;
         }
-        let number = number(message).ok_or_else(|| format!("this is no line: {message:?}, after {last:?}"))?;
-        if message.data != text(number) {
-            return Err(format!("line {number} has become {:?}, after {last:?}", message.data));
-        }
-        let found = expected[at..].iter().position(|item| matches!(item, Item::Line { number: this, .. } if *this == number));
-        let Some(found) = found else {
-            return Err(format!("line {number} came again, or too late: after {last:?}"));
-        };
+        let is_before_gap = seen.get(index + 1).is_some_and(|next| next.event == "gap");
+        let found = find(&expected[at..], message, is_before_gap).map_err(|fault| format!("{fault}, after {last:?}"))?;
         check_between(&expected[at..at + found], gaps, &mut has_come)
-            .map_err(|fault| format!("{fault}, between lines {last:?} and {number}"))?;
+            .map_err(|fault| format!("{fault}, between {last:?} and {:.80}", message.data))?;
         at += found + 1;
         gaps = 0;
         has_come = true;
-        last = Some(number);
+        last = label(message).ok();
     }
     check_between(&expected[at..], gaps, &mut has_come).map_err(|fault| format!("{fault}, after line {last:?}"))
+}
+
+/// Where a message is in what is expected. A line that the truncation found half written, and half of it read, comes as far as it had come.
+fn find(expected: &[Item], message: &Message, is_before_gap: bool) -> Result<usize, String> {
+    let is_it = |item: &Item| match item {
+        Item::Line { number, .. } if text(*number) == message.data => true,
+        Item::Line { number, is_sure: false } => is_before_gap && text(*number).starts_with(&message.data),
+        _ => false,
+    };
+    expected.iter().position(is_it).ok_or_else(|| {
+        let what = number(message).filter(|number| text(*number) == message.data);
+        what.map_or_else(|| format!("this is no line: {message:?}"), |number| format!("line {number} came again, or too late"))
+    })
 }
 
 /// What lies between two lines that came: the ends of contents, and lines that may be lost.
