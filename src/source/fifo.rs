@@ -165,17 +165,19 @@ impl Fifo {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_pipe().and_then(|()| fs::metadata(&self.path)),
             found => found,
         };
-        let identity = found.as_ref().ok().map(|found| (found.dev(), found.ino()));
+        let identity = match &found {
+            Ok(found) => Some((found.dev(), found.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(_) => return found.map(drop), // nothing is known of what the path leads to
+        };
         if self.pipes.last().is_some_and(|pipe| pipe.left_at.is_none() && Some(pipe.identity) == identity) {
             return Ok(());
         }
-        if let Some(pipe) = self.pipes.last_mut().filter(|pipe| pipe.left_at.is_none()) {
-            pipe.left_at = Some(now);
-            // Not for ever: a writer that keeps up would never let it end. The rest is read beside the new one.
-            let mut reads = 0;
-            while reads <= CAPACITY / BLOCK && pipe.read(&mut self.block, news)? > 0 {
-                reads += 1;
-            }
+        self.leave(now, news)?;
+        if let Some(at) = self.pipes.iter().position(|pipe| Some(pipe.identity) == identity) {
+            let back = self.pipes.remove(at);
+            self.pipes.push(Pipe { left_at: None, ..back });
+            return Ok(());
         }
         if !found?.file_type().is_fifo() {
             return Err(io::Error::other("it is not a named pipe"));
@@ -184,6 +186,18 @@ impl Fifo {
         debug!("opened the pipe '{}'", self.path.display());
         self.next_key += 1;
         self.pipes.push(pipe);
+        Ok(())
+    }
+
+    /// The path leads elsewhere: what waits in the pipe is read before the next one is.
+    fn leave(&mut self, now: Instant, news: &mut Sink<'_>) -> io::Result<()> {
+        let Some(pipe) = self.pipes.last_mut().filter(|pipe| pipe.left_at.is_none()) else { return Ok(()) };
+        pipe.left_at = Some(now);
+        // Not for ever: a writer that keeps up would never let it end. The rest is read beside the new one.
+        let mut reads = 0;
+        while reads <= CAPACITY / BLOCK && pipe.read(&mut self.block, news)? > 0 {
+            reads += 1;
+        }
         Ok(())
     }
 

@@ -18,6 +18,12 @@ impl Retry {
         self.after.is_none_or(|(at, _)| at <= now)
     }
 
+    /// Whether it has failed, and not succeeded since.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.after.is_some()
+    }
+
     /// It has failed once more.
     pub fn put_off(&mut self, now: Instant) {
         let pause = self.after.map_or(PAUSE.0, |(_, pause)| (pause * 2).min(PAUSE.1));

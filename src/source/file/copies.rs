@@ -37,10 +37,11 @@ impl Follower {
         let (key, last) = (trail.key, trail.readers.len().saturating_sub(1));
         let Some((original, opened)) = open_if_there(&trail.path)? else { return Ok(false) };
         let Some(reader) = trail.named().filter(|reader| reader.identity == Identity::of(&opened)) else { return Ok(false) };
-        let Some(loss) = reader.place.loss_in(&original) else {
-            let is_young = metadata.modified().is_ok_and(|at| now.time.duration_since(at).is_ok_and(|age| age < COPYING));
-            return Ok(is_young && is_copy_so_far(&path, &original, metadata.len())?);
-        };
+        // The time of one that is being written may be later than that of this step.
+        let is_young = metadata.modified().is_ok_and(|at| at + COPYING > now.time);
+        let is_copy = is_young && is_copy_so_far(&path, &original, metadata.len())?;
+        // Asked afterwards: a cut in between would have made the two differ.
+        let Some(loss) = reader.place.loss_in(&original) else { return Ok(is_copy) };
         if reader.file().is_none() && reader.attach(original).is_ok() {
             self.open += 1;
         }

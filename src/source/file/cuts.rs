@@ -61,10 +61,13 @@ impl Follower {
     pub(super) fn has_early_copies(&mut self, key: PathKey, index: usize) -> io::Result<bool> {
         let Some(trail) = self.trails.get(&key) else { return Ok(false) };
         let Some(reader) = trail.readers.get(index).filter(|reader| reader.is_unread_yet) else { return Ok(false) };
-        let Some(file) = reader.file().filter(|_| reader.place.offset == 0) else { return Ok(false) }; // asked again when it is read
-        let names = siblings::names(&mut self.listings, &trail.places)?;
-        let written = file.metadata().and_then(|metadata| metadata.modified()).ok();
-        let copies = siblings::copies(&names, reader, written, |copy| self.is_free(copy))?;
+        if reader.file().is_none() || reader.place.offset > 0 {
+            return Ok(false); // asked again when it is read
+        }
+        let copies = self.free_copies(key, index)?;
+        let Some(file) = self.trails.get(&key).and_then(|trail| trail.readers.get(index)).and_then(Reader::file) else {
+            return Ok(false);
+        };
         for copy in copies.first.iter().chain(&copies.later) {
             // A copy of what the file still holds says nothing.
             if !is_copy_so_far(&copy.path, file, copy.metadata.len())? {
@@ -74,17 +77,24 @@ impl Follower {
         Ok(false)
     }
 
-    /// The copies that were made of a file before it was cut, as far as they are not read. Those of what has been read are remembered as such.
-    fn copies(&mut self, key: PathKey, index: usize, loss: Loss) -> io::Result<(Option<Sibling>, Vec<Sibling>)> {
-        let nothing = Ok((None, Vec::new()));
-        let Some(trail) = self.trails.get(&key) else { return nothing };
-        let Some(reader) = trail.readers.get(index) else { return nothing };
+    /// The copies beside a file that nobody has read or reads, and that are none of files that the path led to before it.
+    fn free_copies(&mut self, key: PathKey, index: usize) -> io::Result<Copies> {
+        let Some(trail) = self.trails.get(&key) else { return Ok(Copies::default()) };
+        let Some(reader) = trail.readers.get(index) else { return Ok(Copies::default()) };
         let names = siblings::names(&mut self.listings, &trail.places)?;
         let written = reader.file().and_then(|file| file.metadata().ok()).and_then(|metadata| metadata.modified().ok());
-        let Copies { mut first, mut later, read } = siblings::copies(&names, reader, written, |copy| self.is_free(copy))?;
+        let is_of_older = |copy: &Sibling| trail.readers.iter().take(index).any(|older| siblings::continues(copy, older));
+        siblings::copies(&names, reader, written, |copy| self.is_free(copy) && !is_of_older(copy))
+    }
+
+    /// The copies that were made of a file before it was cut, as far as they are not read. Those of what has been read are remembered as such.
+    fn copies(&mut self, key: PathKey, index: usize, loss: Loss) -> io::Result<(Option<Sibling>, Vec<Sibling>)> {
+        let Copies { mut first, mut later, read } = self.free_copies(key, index)?;
+        let has_been_read =
+            self.trails.get(&key).and_then(|trail| trail.readers.get(index)).is_some_and(|reader| reader.place.offset > 0);
         if loss == Loss::Vanished {
             // What is younger may as well be another file's.
-            first = first.filter(|_| reader.place.offset > 0);
+            first = first.filter(|_| has_been_read);
             later.clear();
         }
         for Sibling { file, metadata, .. } in read {

@@ -70,20 +70,20 @@ impl Follower {
         {
             reader.born = born(metadata);
             let stamp = Stamp::of(metadata);
-            let is_open = reader.file().is_some();
+            let (is_open, is_failing) = (reader.file().is_some(), reader.retry.is_pending());
             let has_changed = std::mem::replace(&mut reader.seen, stamp) != stamp;
             if has_changed || reader.is_unread {
                 reader.is_unread = true;
                 self.read_at(key);
             }
-            if is_open {
+            if is_open && !is_failing {
                 self.tell(key, State::Reading, news);
             }
             return if has_changed { self.find_early_copies(key, last, now) } else { Ok(()) };
         }
         self.refresh_way(key);
         let identity = Identity::of(metadata);
-        if self.come_back_to(key, identity) {
+        if self.come_back_to(key, identity, now)? {
             self.tell(key, State::Reading, news);
             return Ok(());
         }
@@ -100,18 +100,20 @@ impl Follower {
     }
 
     /// The path leads again to a file that it had left.
-    fn come_back_to(&mut self, key: PathKey, identity: Identity) -> bool {
-        let Some(trail) = self.trails.get_mut(&key) else { return false };
-        let Some(at) = trail.readers.iter().position(|reader| reader.identity == identity && reader.file().is_some()) else {
-            return false;
-        };
-        if let Some(mut reader) = trail.readers.remove(at) {
-            reader.standing = Standing::Named;
-            trail.readers.push_back(reader);
+    fn come_back_to(&mut self, key: PathKey, identity: Identity, now: Now) -> io::Result<bool> {
+        let is_it = |reader: &Reader| reader.identity == identity && reader.file().is_some();
+        if !self.trails.get(&key).is_some_and(|trail| trail.readers.iter().any(is_it)) {
+            return Ok(false);
         }
+        self.leave_named(key, now)?;
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(false) };
+        let at = trail.readers.iter().position(is_it);
+        let Some(mut reader) = at.and_then(|at| trail.readers.remove(at)) else { return Ok(false) };
+        reader.standing = Standing::Named;
+        trail.readers.push_back(reader);
         forget_twin(&mut self.twins, trail);
         self.read_at(key);
-        true
+        Ok(true)
     }
 
     /// Begins to read a file that the path has not led to before, behind those that stood there between the last two looks.

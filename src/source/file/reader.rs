@@ -14,6 +14,7 @@ use super::begin::Begin;
 use super::identity::{Identity, Stamp, born, remote};
 use super::place::{CHECK, Content, Place};
 use crate::event::Age;
+use crate::source::retry::Retry;
 use crate::source::{FileKey, Loss};
 
 /// The most bytes that one read gives: what one turn of one file may cost the others.
@@ -65,6 +66,8 @@ pub struct Reader {
     pub grew_at: Instant,
     /// What must be told before its next byte.
     pub announce: Option<Cut>,
+    /// Before this, a read that failed is not tried again.
+    pub retry: Retry,
     /// Where it begins, until it has been opened for the first time.
     pub begin: Option<Begin>,
     /// Whether the path still leads to it.
@@ -122,6 +125,7 @@ impl Reader {
             is_unread: true,
             grew_at: now.0,
             announce: None,
+            retry: Retry::default(),
             begin: None,
             standing: Standing::Named,
         }
@@ -133,7 +137,15 @@ impl Reader {
     /// The place to begin at could not be read.
     pub fn attach(&mut self, file: File) -> io::Result<()> {
         if let Some(begin) = self.begin {
-            self.place = begin.place(&file, self.old_until)?;
+            match begin.place(&file, self.old_until) {
+                Ok(place) if file.metadata()?.len() >= self.old_until => self.place = place,
+                Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => return Err(error),
+                // It has been cut since it was looked at: what is there now is new.
+                _ => {
+                    (self.place, self.old_until) = (Place::beginning_again(), 0);
+                    self.announce = Some(Cut { loss: Loss::Truncated, over: None });
+                }
+            }
             self.begin = None;
         }
         self.reach = if remote(&file).is_some() { Reach::Size } else { Reach::End };

@@ -94,6 +94,9 @@ impl Follower {
         if reader.file().is_none() {
             return self.open_file(key, index, now, news);
         }
+        if !reader.retry.is_due(now.instant) {
+            return Ok(Next::Newer);
+        }
         if has_several && let Some(file) = reader.file() {
             reader.length = file.metadata().map_or(0, |metadata| metadata.len());
         }
@@ -113,12 +116,22 @@ impl Follower {
             }
             Ok(Found::End) => self.end(key, index, now, news),
             Ok(Found::Lost(loss)) => self.restart(key, index, loss, now).map(|()| Next::Again),
-            Err(error) => {
-                self.close_stale(key, index, &error);
-                self.fail(key, &error, now, news);
-                Ok(Next::Newer)
-            }
+            Err(error) => Ok(self.fail_to_read(key, index, &error, now, news)),
         }
+    }
+
+    /// A file could not be read. One that its path has left is given up in time.
+    fn fail_to_read(&mut self, key: PathKey, index: usize, error: &io::Error, now: Now, news: &mut Sink<'_>) -> Next {
+        let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) else { return Next::NoFile };
+        reader.retry.put_off(now.instant);
+        if reader.is_over(now.instant) {
+            self.finish(key, index, news);
+            news(News::Lost { path: key, loss: Loss::Vanished });
+            return Next::Again;
+        }
+        self.close_stale(key, index, error);
+        self.fail(key, error, now, news);
+        Next::Newer
     }
 
     fn give(&mut self, key: PathKey, index: usize, range: Range<usize>, age: Age, now: Now, news: &mut Sink<'_>) {
@@ -126,7 +139,11 @@ impl Follower {
         reader.is_unread_yet = false;
         reader.grew_at = now.instant;
         reader.verified = now.stamp();
+        let has_recovered = std::mem::take(&mut reader.retry).is_pending();
         news(News::Bytes { path: key, file: reader.key, bytes: &self.block[range], age });
+        if has_recovered {
+            self.tell(key, State::Reading, news);
+        }
         self.read_at(key);
     }
 
@@ -142,7 +159,11 @@ impl Follower {
         reader.is_unread = false;
         reader.is_unread_yet = reader.place.offset == 0;
         reader.verified = now.stamp();
-        if !reader.is_over(now.instant) {
+        let (is_over, has_recovered) = (reader.is_over(now.instant), std::mem::take(&mut reader.retry).is_pending());
+        if has_recovered {
+            self.tell(key, State::Reading, news);
+        }
+        if !is_over {
             return Ok(Next::Newer);
         }
         self.finish(key, index, news);

@@ -148,15 +148,15 @@ pub fn copies(
     written: Option<SystemTime>,
     is_free: impl Fn(&Sibling) -> bool,
 ) -> io::Result<Copies> {
-    let oldest = reader.since.min(reader.verified);
+    let verified = reader.verified.max(reader.since);
     let is_followed = |metadata: &Metadata| reader.follows == Some((born(metadata), Identity::of(metadata)));
-    let mut siblings = wanted(names, |metadata| metadata.len() > 0 && born(metadata) >= oldest && !is_followed(metadata))?;
+    let mut siblings = wanted(names, |metadata| metadata.len() > 0 && born(metadata) >= reader.since && !is_followed(metadata))?;
     siblings.retain(is_free);
     let (mut continuing, others): (Vec<_>, Vec<_>) = siblings.into_iter().partition(|sibling| continues(sibling, reader));
     // Of several copies of one content the longest was made last.
     continuing.sort_by_key(|sibling| sibling.metadata.len());
     let mut first = continuing.pop();
-    let begin = first.as_ref().map_or(reader.verified, |first| born(&first.metadata).max(reader.verified));
+    let begin = first.as_ref().map_or(verified, |first| born(&first.metadata).max(verified));
     let (parts, mut later): (Vec<_>, Vec<_>) = others.into_iter().partition(|sibling| is_part(sibling, reader));
     later.retain(|sibling| {
         born(&sibling.metadata) >= begin
@@ -170,7 +170,8 @@ pub fn copies(
 }
 
 /// Whether a file holds what the reader has read, and perhaps more.
-fn continues(sibling: &Sibling, reader: &Reader) -> bool {
+#[must_use]
+pub fn continues(sibling: &Sibling, reader: &Reader) -> bool {
     reader.place.is_telling() && reader.place.fits(&sibling.file)
 }
 
