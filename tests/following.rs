@@ -57,3 +57,7 @@ mod old_lines;
 /// One file, and what happens to it.
 #[path = "following/files/mod.rs"]
 mod files;
+
+/// What comes back, or is not what it was at the first look.
+#[path = "following/returns.rs"]
+mod returns;
