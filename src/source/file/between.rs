@@ -1,10 +1,10 @@
 //! Files that stood under a path between two looks, and files that have been read under another name.
 
-use std::fs::Metadata;
+use std::fs::{self, Metadata};
 use std::io;
 use std::time::SystemTime;
 
-use super::copies::is_copy_so_far;
+use super::copies::{is_copy_of, is_copy_so_far};
 use super::follower::{Follower, Now};
 use super::identity::{Identity, born, open_if_there};
 use super::place::Place;
@@ -42,7 +42,7 @@ impl Follower {
     /// Begins to read the files that the path led to after the last look, and does not lead to any more. `named` is the one that it leads to now.
     ///
     /// # Errors
-    /// There is no descriptor left to look for them; nothing has been done.
+    /// There is no descriptor left to look for them; or, as an interruption, the path leads elsewhere by now. Nothing has been done.
     pub(super) fn begin_between(&mut self, key: PathKey, named: Option<&Metadata>, now: Now) -> io::Result<Before> {
         let between = self.find_between(key, named)?;
         let last = between.iter().map(Sibling::made).max_by_key(|(born, _)| *born);
@@ -70,7 +70,15 @@ impl Follower {
         let Some(looked) = trail.looked else { return nothing };
         let beside = siblings::names(&mut self.listings, &trail.places)?;
         let found = siblings::between(&beside, looked, trail.readers.back())?;
-        let current = if named.is_some() && !found.is_empty() { open_if_there(&trail.path)? } else { None };
+        if found.is_empty() {
+            return nothing;
+        }
+        let there = fs::metadata(&trail.path).ok().filter(Metadata::is_file);
+        if there.as_ref().map(Identity::of) != named.map(Identity::of) {
+            // What was found may be younger than what the look saw.
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let current = if named.is_some() { open_if_there(&trail.path)? } else { None };
         let mut between = Vec::new();
         for sibling in found {
             let identity = Identity::of(&sibling.metadata);
@@ -82,6 +90,10 @@ impl Follower {
                 }
                 _ => false,
             };
+            let mut is_copy = is_copy;
+            for older in self.trails.get(&key).into_iter().flat_map(|trail| &trail.readers) {
+                is_copy |= is_copy_of(&sibling, older)?;
+            }
             if !is_named && !is_copy && self.owner_of(identity, &sibling.metadata)?.is_none() && self.is_free(&sibling) {
                 between.push(sibling);
             }

@@ -7,12 +7,14 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::time::Duration;
 
 use super::follower::{Follower, Now};
 use super::identity::{Identity, open_if_there};
+use super::reader::Reader;
+use super::siblings::{self, Sibling};
 use super::trail::Origin;
 use crate::source::PathKey;
 
@@ -57,6 +59,23 @@ impl Follower {
         endings
             .map(|at| path.with_file_name(OsStr::from_bytes(&name[..at])))
             .find_map(|original| self.paths.get(&original).copied())
+    }
+}
+
+/// Whether a file beside a path is a copy of one that the path led to before: it continues what has been read of that, or holds what a deleted file
+/// holds that is still open.
+///
+/// # Errors
+/// There is no descriptor left to compare them.
+pub(super) fn is_copy_of(sibling: &Sibling, older: &Reader) -> io::Result<bool> {
+    if siblings::continues(sibling, older) {
+        return Ok(true);
+    }
+    match older.file() {
+        Some(file) if sibling.metadata.len() > 0 && file.metadata().is_ok_and(|metadata| metadata.nlink() == 0) => {
+            is_copy_so_far(&sibling.path, file, sibling.metadata.len())
+        }
+        _ => Ok(false),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tracing::debug;
 
-use super::copies::is_copy_so_far;
+use super::copies::{is_copy_of, is_copy_so_far};
 use super::follower::{Follower, Now};
 use super::identity::{Identity, born};
 use super::place::Place;
@@ -83,8 +83,17 @@ impl Follower {
         let Some(reader) = trail.readers.get(index) else { return Ok(Copies::default()) };
         let names = siblings::names(&mut self.listings, &trail.places)?;
         let written = reader.file().and_then(|file| file.metadata().ok()).and_then(|metadata| metadata.modified().ok());
-        let is_of_older = |copy: &Sibling| trail.readers.iter().take(index).any(|older| siblings::continues(copy, older));
-        siblings::copies(&names, reader, written, |copy| self.is_free(copy) && !is_of_older(copy))
+        let mut failed = None;
+        let mut is_of_older = |copy: &Sibling| {
+            trail.readers.iter().take(index).any(|older| {
+                is_copy_of(copy, older).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    true
+                })
+            })
+        };
+        let copies = siblings::copies(&names, reader, written, |copy| self.is_free(copy) && !is_of_older(copy));
+        failed.map_or(copies, Err)
     }
 
     /// The copies that were made of a file before it was cut, as far as they are not read. Those of what has been read are remembered as such.

@@ -26,8 +26,10 @@ impl Follower {
             self.refresh_way(key);
         }
         let looked = self.look_behind(key, now, news);
-        if let Err(error) = &looked {
-            self.fail(key, error, now, news);
+        match &looked {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.look_at(key),
+            Err(error) => self.fail(key, error, now, news),
         }
         let Some(trail) = self.trails.get_mut(&key) else { return };
         if looked.is_ok() {
@@ -39,7 +41,8 @@ impl Follower {
     }
 
     /// # Errors
-    /// There is no descriptor left to see what has become of the files; the next look sees it.
+    /// There is no descriptor left to see what has become of the files, or the path has led elsewhere meanwhile (an interruption); the next look
+    /// sees it.
     fn look_behind(&mut self, key: PathKey, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         match fs::metadata(&trail.path) {

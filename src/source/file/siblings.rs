@@ -146,7 +146,7 @@ pub fn copies(
     names: &[PathBuf],
     reader: &Reader,
     written: Option<SystemTime>,
-    is_free: impl Fn(&Sibling) -> bool,
+    is_free: impl FnMut(&Sibling) -> bool,
 ) -> io::Result<Copies> {
     let verified = reader.verified.max(reader.since);
     let is_followed = |metadata: &Metadata| reader.follows == Some((born(metadata), Identity::of(metadata)));
