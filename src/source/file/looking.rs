@@ -27,12 +27,12 @@ impl Follower {
         }
         let looked = self.look_behind(key, now, news);
         match &looked {
-            Ok(()) => {}
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => self.look_at(key),
             Err(error) => self.fail(key, error, now, news),
         }
         let Some(trail) = self.trails.get_mut(&key) else { return };
-        if looked.is_ok() {
+        if matches!(looked, Ok(Sight::Clear)) {
             trail.looked = Some(now.stamp());
         }
         if trail.has_left_files() {
@@ -43,8 +43,8 @@ impl Follower {
     /// # Errors
     /// There is no descriptor left to see what has become of the files, or the path has led elsewhere meanwhile (an interruption); the next look
     /// sees it.
-    fn look_behind(&mut self, key: PathKey, now: Now, news: &mut Sink<'_>) -> io::Result<()> {
-        let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
+    fn look_behind(&mut self, key: PathKey, now: Now, news: &mut Sink<'_>) -> io::Result<Sight> {
+        let Some(trail) = self.trails.get_mut(&key) else { return Ok(Sight::Clear) };
         match fs::metadata(&trail.path) {
             Ok(metadata) if metadata.is_file() => self.look_at_file(key, &metadata, now, news)?,
             Ok(metadata) => {
@@ -59,9 +59,10 @@ impl Follower {
                     trail.sight = Sight::Barred;
                 }
                 self.tell(key, State::Failing(reason(&error)), news);
+                return Ok(Sight::Barred);
             }
         }
-        Ok(())
+        Ok(Sight::Clear)
     }
 
     fn look_at_file(&mut self, key: PathKey, metadata: &Metadata, now: Now, news: &mut Sink<'_>) -> io::Result<()> {

@@ -59,7 +59,7 @@ pub struct Trail {
     pub is_looked_for: bool,
 }
 
-/// Whether the first look could see what a path leads to.
+/// Whether a look could see what a path leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
     /// A file, or that there was none.
