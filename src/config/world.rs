@@ -3,11 +3,13 @@
 use std::env;
 use std::fs;
 use std::io::{self, IsTerminal};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
+
+use crate::source::identity::Identity;
 
 /// How many links the kernel follows from one path: `path_resolution(7)`.
 const MOST_LINKS: u32 = 40;
@@ -58,12 +60,7 @@ impl World {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A pipe.
-    Pipe {
-        /// The device that it lies on.
-        device: u64,
-        /// Its number there.
-        inode: u64,
-    },
+    Pipe(Identity),
     /// What is no pipe and was inherited by this number.
     Descriptor(u32),
     /// What is not there yet, and will have this path.
@@ -75,7 +72,7 @@ impl Origin {
     #[must_use]
     pub fn of(path: &Path, descriptor: Option<u32>) -> Option<Self> {
         match (fs::metadata(path), descriptor) {
-            (Ok(found), _) if found.file_type().is_fifo() => Some(Self::Pipe { device: found.dev(), inode: found.ino() }),
+            (Ok(found), _) if found.file_type().is_fifo() => Some(Self::Pipe(Identity::of(&found))),
             (_, Some(number)) => Some(Self::Descriptor(number)),
             (Ok(_), None) => None,
             (Err(_), None) => Some(Self::ToCome(destination(path, MOST_LINKS))),

@@ -7,7 +7,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use nix::sys::stat::Mode;
 use nix::unistd;
 use tracing::{debug, info, warn};
 
+use super::identity::Identity;
 use super::retry::Retry;
 use super::{FileKey, News, PathKey, Ready, Sink, State, Step, Stop, reason, wait};
 use crate::event::{Age, ChannelName};
@@ -66,8 +67,7 @@ pub struct Fifo {
 struct Pipe {
     key: FileKey,
     fd: OwnedFd,
-    /// Device and inode.
-    identity: (u64, u64),
+    identity: Identity,
     /// When the path was seen to lead elsewhere.
     left_at: Option<Instant>,
     /// When it gave bytes last.
@@ -133,7 +133,7 @@ impl Fifo {
 
     /// Deletes the pipe, if the path still leads to the one that was read.
     pub fn remove(&self) {
-        let is_ours = |pipe: &Pipe| fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == pipe.identity);
+        let is_ours = |pipe: &Pipe| fs::symlink_metadata(&self.path).is_ok_and(|found| Identity::of(&found) == pipe.identity);
         if self.pipes.iter().any(is_ours)
             && let Err(error) = fs::remove_file(&self.path)
         {
@@ -166,7 +166,7 @@ impl Fifo {
             found => found,
         };
         let identity = match &found {
-            Ok(found) => Some((found.dev(), found.ino())),
+            Ok(found) => Some(Identity::of(found)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(_) => return found.map(drop), // nothing is known of what the path leads to
         };
@@ -251,14 +251,7 @@ impl Pipe {
         if let Err(error) = fcntl(&file, FcntlArg::F_SETPIPE_SZ(capacity)) {
             debug!("the pipe '{}' keeps its size: {}", path.display(), error.desc());
         }
-        Ok(Self {
-            key,
-            fd: file.into(),
-            identity: (metadata.dev(), metadata.ino()),
-            left_at: None,
-            spoke_at: now,
-            rests_until: None,
-        })
+        Ok(Self { key, fd: file.into(), identity: Identity::of(&metadata), left_at: None, spoke_at: now, rests_until: None })
     }
 
     /// Reads a block, if there is one.

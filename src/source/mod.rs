@@ -7,6 +7,7 @@
 pub mod fifo;
 pub mod file;
 pub mod hint;
+pub mod identity;
 pub mod naming;
 mod retry;
 pub mod stream;

@@ -10,20 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::statfs::{self, fstatfs};
 
-/// What names a file as long as somebody holds it open or linked: device and inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Identity {
-    device: u64,
-    inode: u64,
-}
-
-impl Identity {
-    /// The identity of whatever was looked at.
-    #[must_use]
-    pub fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
-    }
-}
+pub use crate::source::identity::Identity;
 
 /// When the file was made, as far as its file system knows; where it does not, when it was written last.
 #[must_use]
