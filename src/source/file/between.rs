@@ -1,6 +1,6 @@
 //! Files that stood under a path between two looks, and files that have been read under another name.
 
-use std::fs::{self, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::time::SystemTime;
 
@@ -83,18 +83,11 @@ impl Follower {
         for sibling in found {
             let identity = Identity::of(&sibling.metadata);
             let is_named = named.is_some_and(|named| Identity::of(named) == identity);
-            // One that was made after the file, and holds what it still holds, is a copy: the file is about to be cut.
-            let is_copy = match &current {
-                Some((file, opened)) if born(&sibling.metadata) >= born(opened) => {
-                    is_copy_so_far(&sibling.path, file, sibling.metadata.len())?
-                }
-                _ => false,
-            };
-            let mut is_copy = is_copy;
-            for older in self.trails.get(&key).into_iter().flat_map(|trail| &trail.readers) {
-                is_copy |= is_copy_of(&sibling, older)?;
-            }
-            if !is_named && !is_copy && self.owner_of(identity, &sibling.metadata)?.is_none() && self.is_free(&sibling) {
+            if !is_named
+                && !self.holds_nothing_new(key, &sibling, current.as_ref())?
+                && self.owner_of(identity, &sibling.metadata)?.is_none()
+                && self.is_free(&sibling)
+            {
                 between.push(sibling);
             }
         }
@@ -103,6 +96,17 @@ impl Follower {
         let mut at = 0..;
         between.retain(|sibling| at.next().is_some_and(|at| sibling.metadata.len() > 0 || !is_copy(&made, at)));
         Ok(between)
+    }
+
+    /// Whether a file beside a path is a copy of the file that the path leads to, which is about to be cut then, or of one that it has left.
+    fn holds_nothing_new(&self, key: PathKey, sibling: &Sibling, current: Option<&(File, Metadata)>) -> io::Result<bool> {
+        if let Some((file, _)) = current.filter(|(_, opened)| born(&sibling.metadata) >= born(opened))
+            && is_copy_so_far(&sibling.path, file, sibling.metadata.len())?
+        {
+            return Ok(true);
+        }
+        let mut older = self.trails.get(&key).into_iter().flat_map(|trail| &trail.readers);
+        older.try_fold(false, |found, older| Ok(found || is_copy_of(sibling, older)?))
     }
 }
 

@@ -30,7 +30,7 @@ impl Follower {
         let place = std::mem::replace(&mut reader.place, Place::beginning_again());
         reader.old_until = 0;
         reader.since = reader.verified; // the content in hand began some time after
-        reader.follow_copies(first.iter().chain(&later).map(Sibling::made).max_by_key(|(born, _)| *born));
+        reader.begin_after(first.iter().chain(&later).map(Sibling::made).max_by_key(|(born, _)| *born));
         reader.is_unread_yet = true;
         let mut over = first.is_none().then_some(continued);
         let mut copies = Vec::new();

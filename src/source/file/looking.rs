@@ -91,16 +91,25 @@ impl Follower {
             self.tell(key, State::Reading, news);
             return Ok(());
         }
-        if let Some(owner) = self.owner_of(identity, metadata)?.filter(|owner| *owner != key) {
-            return self.become_twin(key, identity, owner, now, news);
+        if self.give_way(key, metadata, now, news)? {
+            return Ok(());
         }
         if self.may_be_copy(key, metadata, now)? {
             return self.leave_named(key, now);
         }
-        if let Some(owner) = self.owner_of(identity, metadata)?.filter(|owner| *owner != key) {
-            return self.become_twin(key, identity, owner, now, news); // it was one
+        // If it was the copy of a file that has been cut, that file's path reads it now.
+        if self.give_way(key, metadata, now, news)? {
+            return Ok(());
         }
         self.begin_file(key, metadata, now, news)
+    }
+
+    /// Leaves a file to the path that reads it already, if there is one.
+    fn give_way(&mut self, key: PathKey, metadata: &Metadata, now: Now, news: &mut Sink<'_>) -> io::Result<bool> {
+        let identity = Identity::of(metadata);
+        let Some(owner) = self.owner_of(identity, metadata)?.filter(|owner| *owner != key) else { return Ok(false) };
+        self.become_twin(key, identity, owner, now, news)?;
+        Ok(true)
     }
 
     /// The path leads again to a file that it had left.
@@ -136,7 +145,7 @@ impl Follower {
             reader.place = Place::beginning_again();
         }
         reader.announce = before.cut;
-        reader.follow_copies(before.last);
+        reader.begin_after(before.last);
         if was_there {
             reader.begin = Some(self.options.begin);
             reader.old_until = metadata.len();

@@ -154,7 +154,7 @@ impl Reader {
     }
 
     /// Its content began after the last copy of an earlier one was made.
-    pub fn follow_copies(&mut self, last: Option<(SystemTime, Identity)>) {
+    pub fn begin_after(&mut self, last: Option<(SystemTime, Identity)>) {
         let Some((born, _)) = last else { return };
         self.follows = last;
         self.since = self.since.max(born);
