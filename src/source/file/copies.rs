@@ -7,12 +7,13 @@ use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
 use super::follower::{Follower, Now};
-use super::identity::{Identity, open_if_there};
+use super::identity::{Identity, born, open_if_there};
+use super::place::Place;
 use super::reader::Reader;
 use super::siblings::{self, Sibling};
 use super::trail::Origin;
@@ -35,7 +36,11 @@ impl Follower {
             return Ok(false);
         };
         let path = trail.path.clone();
-        let Some(trail) = self.original(&path).and_then(|key| self.trails.get_mut(&key)) else { return Ok(false) };
+        let Some(original) = self.original(&path) else { return Ok(false) };
+        if self.note_copy_of_deleted(original, &path)? {
+            return Ok(false);
+        }
+        let Some(trail) = self.trails.get_mut(&original) else { return Ok(false) };
         let (key, last) = (trail.key, trail.readers.len().saturating_sub(1));
         let Some((original, opened)) = open_if_there(&trail.path)? else { return Ok(false) };
         let Some(reader) = trail.named().filter(|reader| reader.identity == Identity::of(&opened)) else { return Ok(false) };
@@ -50,6 +55,24 @@ impl Follower {
         self.read_at(key);
         self.restart(key, last, loss, now)?;
         Ok(false)
+    }
+
+    /// A match that holds what a deleted file holds that is still open was copied from it: `cp app.log app.log.1 && rm app.log`. Where it ends, it
+    /// goes on with lines of its own; those before come from the deleted file. Whether it is one.
+    fn note_copy_of_deleted(&mut self, original: PathKey, path: &Path) -> io::Result<bool> {
+        let Some(trail) = self.trails.get(&original).filter(|trail| trail.readers.iter().any(Reader::is_deleted)) else {
+            return Ok(false);
+        };
+        let Some((file, metadata)) = open_if_there(path)? else { return Ok(false) };
+        let copy = Sibling { path: path.to_owned(), file, metadata };
+        let mut deleted = trail.readers.iter().filter(|reader| reader.is_deleted());
+        if !deleted.try_fold(false, |found, deleted| io::Result::Ok(found || is_copy_of(&copy, deleted)?))? {
+            return Ok(false);
+        }
+        // If it is being written over in this moment, it is a file like any other.
+        let Ok(place) = Place::at(&copy.file, copy.metadata.len()) else { return Ok(false) };
+        self.done.remember(Identity::of(&copy.metadata), born(&copy.metadata), place, self.trails.len());
+        Ok(true)
     }
 
     /// The followed path whose name, with an ending, this one is.
@@ -72,7 +95,7 @@ pub(super) fn is_copy_of(sibling: &Sibling, older: &Reader) -> io::Result<bool> 
         return Ok(true);
     }
     match older.file() {
-        Some(file) if sibling.metadata.len() > 0 && file.metadata().is_ok_and(|metadata| metadata.nlink() == 0) => {
+        Some(file) if sibling.metadata.len() > 0 && older.is_deleted() => {
             is_copy_so_far(&sibling.path, file, sibling.metadata.len())
         }
         _ => Ok(false),

@@ -7,7 +7,7 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::begin::Begin;
@@ -181,6 +181,12 @@ impl Reader {
     #[must_use]
     pub fn file(&self) -> Option<&File> {
         self.file.as_ref()
+    }
+
+    /// Whether the file is open and has no name any more.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.file.as_ref().is_some_and(|file| file.metadata().is_ok_and(|metadata| metadata.nlink() == 0))
     }
 
     /// Closes the file; the place is kept.
