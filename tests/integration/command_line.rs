@@ -199,15 +199,30 @@ fn a_mistyped_option_is_told_the_nearest() {
     refused(&["-x"], 2);
 }
 
-#[test]
-fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
+/// Arguments, and words that the line must have which refuses them.
+type Refused<'a> = (&'a [&'a str], &'a [&'a str]);
+
+/// Each ends with 2 and one line that has these words, before anything is opened.
+fn assert_refused(table: &[Refused<'_>]) {
+    // Whatever opened anything would find the port taken.
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let long_name = format!("{}=-", "x".repeat(91));
     let mut wrong = Vec::new();
-    for (arguments, words) in [
-        // Values.
-        (&["--history", "lots"][..], &["--history", "lots", "16MiB"][..]),
+    for (arguments, words) in table {
+        let said = refusal(run_to_end(&[&["--port", &port], *arguments].concat(), Stdio::null()), 2);
+        let told = said.and_then(|line| match words.iter().find(|word| !line.contains(**word)) {
+            Some(missing) => Err(format!("no {missing:?} in {line:?}")),
+            None => Ok(()),
+        });
+        wrong.extend(told.err().map(|what| format!("{arguments:?}: {what}")));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn values_that_cannot_be_are_refused() {
+    assert_refused(&[
+        (&["--history", "lots"], &["--history", "lots", "16MiB"]),
         (&["--history", "1KiB"], &["--history", "256KiB"]),
         (&["--max-line", "1GiB"], &["--max-line", "256.0 MiB"]),
         (&["--heartbeat", "15"], &["--heartbeat", "15s"]),
@@ -220,7 +235,12 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["-v", "-q"], &["--verbose", "--quiet"]),
         (&["--tail", "1", "--tail", "2"], &["--tail"]),
         (&["--log-format", "xml"], &["--log-format", "json"]),
-        // Addresses.
+    ]);
+}
+
+#[test]
+fn addresses_that_cannot_be_listened_on_are_refused() {
+    assert_refused(&[
         (&["--listen", "300.1.1.1"], &["--listen", "300.1.1.1"]),
         (&["--listen", "127.0.0.1:"], &["port"]),
         (&["--listen", "127.0.0.1:99999"], &["65535"]),
@@ -232,12 +252,13 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["--listen", "::"], &["[::]", "--allow-anonymous"]),
         (&["--listen", "192.0.2.1:80"], &["192.0.2.1:80", "--allow-anonymous"]),
         (&["--listen", "127.0.0.1", "--listen", "[::ffff:192.0.2.1]:80"], &["192.0.2.1", "--allow-anonymous"]),
-        // Sources.
-        (&["-", "-"], &["standard input is given twice"]),
-        (&["a=-", "b=-"], &["standard input is given twice"]),
-        (&["-", "stdin:"], &["standard input is given twice"]),
-        (&["a=-", "a=-"], &["standard input is given twice"]),
-        (&["a=-", "a=/nowhere/a"], &["'a'", "twice"]),
+    ]);
+}
+
+#[test]
+fn sources_whose_names_cannot_be_are_refused() {
+    let long_name = format!("{}=-", "x".repeat(91));
+    assert_refused(&[
         (&["a//b=-"], &["'a//b'", "empty segment"]),
         (&["=-"], &["empty segment"]),
         (&["a/../b=-"], &["'..'"]),
@@ -251,6 +272,12 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["fifo:"], &["'fifo:'", "fifo:PATH"]),
         (&["file:"], &["'file:'", "file:PATH"]),
         (&["app log=/nowhere/app.log"], &["'app log'", "./"]),
+    ]);
+}
+
+#[test]
+fn sources_that_cannot_be_read_are_refused() {
+    assert_refused(&[
         (&["/"], &["'/'", "it is a directory", "'/*.log'"]),
         (&["logs=/dev"], &["'/dev'", "it is a directory", "'/dev/*.log'"]),
         (&["/dev/zero"], &["'/dev/zero'", "it is a device", "cat /dev/zero | sse-bridge"]),
@@ -260,21 +287,48 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["fifo:/dev"], &["'/dev'", "named pipe"]),
         (&["logs=/var/log/**"], &["'logs=/var/log/**'", "glob"]),
         (&["/var/log/[a"], &["'/var/log/[a'", "glob", "file:PATH"]),
+        (&["web=/nowhere/*.log", "web/a.log=/nowhere/a"], &["'web/a.log'", "'web'"]),
+    ]);
+}
+
+#[test]
+fn sources_given_twice_are_refused() {
+    assert_refused(&[
+        (&["-", "-"], &["standard input is given twice"]),
+        (&["a=-", "b=-"], &["standard input is given twice"]),
+        (&["-", "stdin:"], &["standard input is given twice"]),
+        (&["a=-", "a=-"], &["standard input is given twice"]),
+        (&["a=-", "a=/nowhere/a"], &["'a'", "twice"]),
         (&["a=/nowhere/1", "a=/nowhere/2"], &["'a'", "twice"]),
         (&["/nowhere/1", "-", "/nowhere/1"], &["'nowhere/1'", "twice"]),
-        (&["web=/nowhere/*.log", "web/a.log=/nowhere/a"], &["'web/a.log'", "'web'"]),
         (&["fifo:/nowhere/p", "b=fifo:/nowhere/p"], &["'/nowhere/p'", "twice"]),
+    ]);
+}
+
+#[test]
+fn options_that_no_source_can_have_are_refused() {
+    assert_refused(&[
         (&["--tee", "/nowhere/1"], &["--tee", "standard input"]),
         (&["--exit-on-eof", "/nowhere/1"], &["--exit-on-eof", "ends"]),
         (&["--from", "1000", "/nowhere/1"], &["--from", "'1000'", "-N"]),
         (&["--rotate-wait", "2h", "/nowhere/1"], &["--rotate-wait", "out of bounds"]),
         (&["--flush-partial", "never", "-"], &["--flush-partial", "'never'", "off"]),
         (&["--fifo-mode", "rw", "fifo:/nowhere/p"], &["--fifo-mode", "'rw'", "0620"]),
-        // Types.
+    ]);
+}
+
+#[test]
+fn types_that_no_event_can_have_are_refused() {
+    assert_refused(&[
         (&["--event-type", ""], &["empty"]),
         (&["--event-type", "a\nb"], &["line break"]),
         (&["--event-type", "a\rb"], &["line break"]),
-        // Origins and hosts.
+    ]);
+}
+
+#[test]
+fn origins_and_hosts_that_cannot_be_are_refused() {
+    assert_refused(&[
         (&["--cors-origin", "example.com"], &["'example.com'", "https://example.com"]),
         (&["--cors-origin", "https://a.example/"], &["no path"]),
         (&["--cors-origin", "https://a.example/b"], &["no path"]),
@@ -288,16 +342,7 @@ fn what_cannot_be_run_is_told_in_one_line_before_anything_is_opened() {
         (&["--allow-host", "*.a.example"], &[".NAME"]),
         (&["--allow-host", "."], &["--allow-host"]),
         (&["--allow-host", ""], &["--allow-host"]),
-    ] {
-        // If it opened anything, it would find the port taken.
-        let said = refusal(run_to_end(&[&["--port", &port], arguments].concat(), Stdio::null()), 2);
-        let told = said.and_then(|line| match words.iter().find(|word| !line.contains(**word)) {
-            Some(missing) => Err(format!("no {missing:?} in {line:?}")),
-            None => Ok(()),
-        });
-        wrong.extend(told.err().map(|what| format!("{arguments:?}: {what}")));
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    ]);
 }
 
 #[test]

@@ -171,7 +171,7 @@ mod tests {
         let later = SystemTime::now() + 2 * COARSEST_STEP;
         let listing = Listing::read(root.path(), later).unwrap();
         assert!(listing.is_good(root.path()));
-        std::thread::sleep(CLOCK_STEP);
+        std::thread::sleep(CLOCK_STEP); // within one step the time would not change
         fs::rename(root.path().join("a"), root.path().join("b")).unwrap();
         assert!(!listing.is_good(root.path()));
     }

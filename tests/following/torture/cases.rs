@@ -227,8 +227,7 @@ fn a_file_whose_rights_go_and_come_back() {
         }
         scene.write();
         if !scene.is_stopped && scene.random.below(2) == 0 {
-            scene.bridge.get("/channels").text(); // a moment to notice
-            thread::sleep(Duration::from_millis(300));
+            thread::sleep(Duration::from_millis(300)); // longer than a look without hints takes to notice
         }
         scene.write();
         chmod(&path, 0o644);
