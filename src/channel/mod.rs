@@ -7,6 +7,7 @@
 //! The heart is `index`, pure and tested against a model; this file puts a lock and bells around it. The lock is held for
 //! look-ups and counting only: bytes are shared, not copied, and encoded elsewhere.
 
+mod bell;
 mod dropped;
 mod expected;
 mod filter;
@@ -23,23 +24,24 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use serde::Serialize;
-use tokio::sync::watch;
-
 use crate::batch::Batch;
 use crate::event::{ChannelName, EventId, Millis};
 use crate::sse;
+use bytes::Bytes;
+use serde::Serialize;
 
+pub use bell::{Doorbell, Listener};
 pub use expected::{Expected, Glob, Segment};
 pub use filter::Filter;
-pub use index::Index;
+pub use index::{Index, ViewKey};
 pub use opening::{Ask, Follow, Greeting, Opening, Start, Tail};
+pub use order::Ages;
 pub use reading::{Cursor, Gap, Reading, Reason};
 pub use state::{ChannelLife, Condition, EndReason};
 pub use status::{ChannelStatus, State, Status};
 
-use index::ViewKey;
+use bell::Bell;
+use state::ChannelKey;
 
 /// All channels of the daemon. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,7 +51,7 @@ pub struct Channels(Arc<Mutex<Shared>>);
 struct Shared {
     index: Index,
     /// One for each view: rung when it has news.
-    bells: BTreeMap<ViewKey, watch::Sender<()>>,
+    bells: BTreeMap<ViewKey, Bell>,
 }
 
 impl Channels {
@@ -89,11 +91,11 @@ impl Channels {
     pub fn subscribe(&self, filter: &Filter, ask: &Ask, now: Millis) -> Option<(Subscriber, Greeting)> {
         let mut shared = self.lock();
         let view = shared.index.join(filter);
-        let bell = shared.bells.entry(view).or_insert_with(|| watch::Sender::new(())).subscribe();
+        shared.bells.entry(view).or_insert_with(Bell::new);
         match shared.index.begin(view, ask, now) {
             Opening::Stream(cursor, greeting) => {
                 drop(shared);
-                Some((Subscriber { channels: self.clone(), view, cursor, bell }, greeting))
+                Some((Subscriber { channels: self.clone(), view, cursor }, greeting))
             }
             Opening::Over => {
                 shared.leave(view);
@@ -116,9 +118,11 @@ impl Shared {
         }
     }
 
-    fn ring(&self, views: &[ViewKey]) {
-        for bell in views.iter().filter_map(|view| self.bells.get(view)) {
-            bell.send_replace(());
+    fn ring(&mut self, key: ChannelKey) {
+        for view in self.index.views_of(key) {
+            if let Some(bell) = self.bells.get_mut(view) {
+                bell.ring(*view);
+            }
         }
     }
 }
@@ -165,7 +169,7 @@ impl Channel {
         if let ChannelLife::Ended(reason) = life {
             shared.index.end(key, reason);
         }
-        shared.ring(shared.index.views_of(key));
+        shared.ring(key);
     }
 
     /// Shows the newest state of the unfinished line; nothing if the channel was forgotten.
@@ -176,7 +180,7 @@ impl Channel {
         let mut shared = self.channels.lock();
         let Some(key) = shared.index.find(&self.name) else { return };
         shared.index.set_progress(key, encoded.into());
-        shared.ring(shared.index.views_of(key));
+        shared.ring(key);
     }
 
     /// Shows whether the source can be read now; nothing if the channel was forgotten.
@@ -192,9 +196,8 @@ impl Channel {
     pub fn retire(&self) {
         let mut shared = self.channels.lock();
         let Some(key) = shared.index.find(&self.name) else { return };
-        let views = shared.index.views_of(key).to_vec();
+        shared.ring(key); // heard only when this lock is given back
         shared.index.retire(key);
-        shared.ring(&views);
     }
 }
 
@@ -204,15 +207,35 @@ pub struct Subscriber {
     channels: Channels,
     view: ViewKey,
     cursor: Cursor,
-    bell: watch::Receiver<()>,
 }
 
 impl Subscriber {
+    /// What it subscribed to.
+    #[must_use]
+    pub fn view(&self) -> ViewKey {
+        self.view
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// It has been sent what stands before this cursor of its view.
+    pub fn move_to(&mut self, cursor: &Cursor) {
+        self.cursor.clone_from(cursor);
+    }
+
     /// Reads on: at most `room` bytes of events, or one event if that is larger.
     pub fn read(&mut self, room: usize) -> Reading {
-        // Before the look, so that a ring during it is heard by the next wait.
-        self.bell.borrow_and_update();
         self.channels.lock().index.read(self.view, &mut self.cursor, room)
+    }
+
+    /// The events above the cursor `before`, up to the event `to`, once more. `None` if not all of them are held any more.
+    #[must_use]
+    pub fn read_again(&self, before: &Cursor, to: u64) -> Option<Vec<Bytes>> {
+        self.channels.lock().index.read_again(self.view, before, to)
     }
 
     /// A piece of the event that was read last, which was larger than the room: at most `room` bytes from `offset`, in memory of
@@ -225,15 +248,59 @@ impl Subscriber {
         Some(Bytes::copy_from_slice(&event[offset.min(end)..end]))
     }
 
-    /// Waits for news of the view.
-    pub async fn changed(&mut self) {
-        // The bell outlives its subscribers, so there is no other result.
-        let _ = self.bell.changed().await;
+    /// An ear at the view.
+    #[must_use]
+    pub fn listen(&self) -> Listener {
+        let mut shared = self.channels.lock();
+        shared.bells.entry(self.view).or_insert_with(Bell::new).listen()
+    }
+
+    /// Hangs a doorbell at the view, to be taken down when what this returns is dropped.
+    #[must_use]
+    pub fn hang(&self, doorbell: &Arc<Doorbell>) -> Hanging {
+        let mut shared = self.channels.lock();
+        shared.bells.entry(self.view).or_insert_with(Bell::new).hang(doorbell);
+        Hanging { channels: self.channels.clone(), view: self.view, doorbell: Arc::clone(doorbell) }
     }
 }
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
         self.channels.lock().leave(self.view);
+    }
+}
+
+/// A doorbell at a view that has subscribers: what they have in common.
+#[derive(Debug)]
+pub struct Hanging {
+    channels: Channels,
+    view: ViewKey,
+    doorbell: Arc<Doorbell>,
+}
+
+impl Hanging {
+    /// Reads on for all who stand at `cursor`, as [`Subscriber::read`] does; from now on news ring again.
+    pub fn read(&self, cursor: &mut Cursor, room: usize) -> Reading {
+        let mut shared = self.channels.lock();
+        if let Some(bell) = shared.bells.get_mut(&self.view) {
+            bell.answer(&self.doorbell);
+        }
+        shared.index.read(self.view, cursor, room)
+    }
+
+    /// Whether two clients that stand at these cursors both wait for news: then they will get the same.
+    #[must_use]
+    pub fn is_level(&self, one: &Cursor, other: &Cursor) -> bool {
+        let shared = self.channels.lock();
+        [one, other].into_iter().all(|cursor| shared.index.is_caught_up(self.view, cursor))
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        let mut shared = self.channels.lock();
+        if let Some(bell) = shared.bells.get_mut(&self.view) {
+            bell.take_down(&self.doorbell);
+        }
     }
 }

@@ -7,7 +7,7 @@ use crate::batch::Batch;
 use crate::event::{Age, Millis};
 
 /// Which lines a client is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ages {
     /// All.
     All,

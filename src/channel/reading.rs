@@ -82,6 +82,20 @@ pub enum Reason {
     Vanished,
 }
 
+impl Cursor {
+    /// Everything at or below this number is done with.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Which lines the client wants.
+    #[must_use]
+    pub fn ages(&self) -> Ages {
+        self.ages
+    }
+}
+
 impl Index {
     /// Reads on from a cursor: at most `room` bytes of events, or one event if that is larger.
     pub fn read(&self, view: ViewKey, cursor: &mut Cursor, room: usize) -> Reading {
@@ -100,6 +114,21 @@ impl Index {
             return Reading::Progress(progress);
         }
         if Self::is_finished(self.view(view)) { Reading::Finished } else { Reading::CaughtUp }
+    }
+
+    /// Whether nothing waits for a client at this cursor but news.
+    #[must_use]
+    pub fn is_caught_up(&self, view: ViewKey, cursor: &Cursor) -> bool {
+        matches!(self.read(view, &mut cursor.clone(), 0), Reading::CaughtUp)
+    }
+
+    /// The events that were read from the cursor `before` up to `to`, once more: the same bytes, because what is held never changes.
+    /// `None` if any of them has been dropped since.
+    #[must_use]
+    pub fn read_again(&self, view: ViewKey, before: &Cursor, to: u64) -> Option<Vec<Bytes>> {
+        let mut cursor = Cursor { until: to, ..before.clone() };
+        let gap = self.gap(view, &mut cursor, Reason::Slow, |_| None);
+        gap.is_none().then(|| self.events(view, &mut cursor, usize::MAX))
     }
 
     /// The encoded event at the cursor, if it is still held.

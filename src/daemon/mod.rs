@@ -12,12 +12,15 @@ pub mod telemetry;
 
 use std::io::{self, IsTerminal};
 use std::net::TcpListener;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
@@ -25,9 +28,10 @@ use tracing::{error, info, warn};
 use crate::channel::Channels;
 use crate::clock;
 use crate::config::{Addresses, AtEof, Config};
+use crate::http::client::Ending;
+use crate::http::reactor::{Equipment, Reactors, TICK};
 use crate::http::router::{Site, Told};
 use crate::http::slots::Slots;
-use crate::http::stream::Ending;
 use crate::http::{self, Server, listener};
 use crate::mapping::Mapper;
 use crate::metrics::Metrics;
@@ -48,6 +52,9 @@ const STDIN: &str = "standard input";
 const STOP_READING: Duration = Duration::from_millis(100);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
+
+/// The most threads that write streams: one serves thousands of clients.
+const MOST_REACTORS: usize = 4;
 
 /// Descriptors that are no client's: standard ones, listeners, the event loop's.
 const OWN_FILES: usize = 24;
@@ -149,12 +156,22 @@ impl Daemon {
         };
         let reading = Reading { channels: &channels, fittings, stop: &daemon.reading };
         daemon.to_end = reading.start(&config, &mut daemon.tasks)?;
-        let server = daemon.server(config, channels);
+        let server = daemon.server(config, channels)?;
         daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
         Ok(daemon)
     }
 
-    fn server(&self, config: Config, channels: Channels) -> Server {
+    fn server(&mut self, config: Config, channels: Channels) -> Result<Server, Fatal> {
+        let connections = self.slots.limit() + http::SPARE_CONNECTIONS;
+        let (give_back, returned) = mpsc::channel(connections);
+        let equipment = Equipment {
+            ending: self.ending.clone(),
+            metrics: Arc::clone(&self.metrics),
+            write_timeout: config.write_timeout,
+            tick: TICK,
+            give_back,
+        };
+        let reactors = self.start_reactors(&equipment)?;
         let site = Site {
             channels,
             slots: Arc::clone(&self.slots),
@@ -169,12 +186,34 @@ impl Daemon {
             ending: self.ending.clone(),
             told: Told::default(),
         };
-        Server {
+        let server = Server {
             site: Arc::new(site),
             connections: self.connections.clone(),
-            limit: Arc::new(Semaphore::new(self.slots.limit() + http::SPARE_CONNECTIONS)),
+            limit: Arc::new(Semaphore::new(connections)),
             write_timeout: config.write_timeout,
+            reactors,
+        };
+        let attending = http::attend_reactors(returned, server.clone());
+        self.tasks.spawn("connections that come back", async {
+            attending.await;
+            Done::Listener
+        });
+        Ok(server)
+    }
+
+    /// Starts the threads that write streams.
+    fn start_reactors(&mut self, equipment: &Equipment) -> Result<Arc<Reactors>, Fatal> {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let count = (cores / 2).clamp(1, MOST_REACTORS);
+        let (reactors, threads) =
+            Reactors::new(count, equipment).map_err(|error| Fatal::unexpected("could not make an epoll instance", &error))?;
+        for (number, reactor) in threads.into_iter().enumerate() {
+            self.tasks.spawn_thread(&format!("reactor {number}"), move || match reactor.run() {
+                Ok(never) => match never {},
+                Err(error) => Done::Reactor(error),
+            })?;
         }
+        Ok(Arc::new(reactors))
     }
 
     /// Begins to accept, and says where.
@@ -203,6 +242,7 @@ impl Daemon {
                             return self.stop_when_sent(patience).await;
                         }
                     }
+                    Done::Reactor(error) => return Err(Fatal::unexpected("could not wait for clients", &error)),
                     Done::Listener => return Err(Fatal::panicked("listener")),
                 },
                 () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,

@@ -16,8 +16,10 @@ use crate::pipeline::Outcome;
 pub enum Done {
     /// A source has ended, failed or stopped: what it is called, and how.
     Source(String, io::Result<Outcome>),
-    /// A listener accepts no more: only when the daemon stops.
+    /// A listener accepts no more, or nothing takes connections back: only when the daemon stops.
     Listener,
+    /// A reactor failed.
+    Reactor(io::Error),
 }
 
 /// All long-lived tasks.
@@ -38,6 +40,13 @@ impl Tasks {
 
     /// Starts a thread that reads a source, which can only be waited for by blocking.
     pub fn spawn_source(&mut self, name: &str, work: impl FnOnce() -> Done + Send + 'static) -> Result<(), Fatal> {
+        let id = self.spawn_thread(name, work)?;
+        self.sources.insert(id);
+        Ok(())
+    }
+
+    /// Starts a thread for work that blocks.
+    pub fn spawn_thread(&mut self, name: &str, work: impl FnOnce() -> Done + Send + 'static) -> Result<Id, Fatal> {
         let (sender, done) = oneshot::channel();
         let thread = thread::Builder::new().name(name.to_owned());
         thread
@@ -50,8 +59,7 @@ impl Tasks {
         // A thread that panics drops the sender.
         let handle = self.running.spawn(async move { done.await.map_err(|_| Fatal::panicked(&owned)) });
         self.names.insert(handle.id(), name.to_owned());
-        self.sources.insert(handle.id());
-        Ok(())
+        Ok(handle.id())
     }
 
     /// Waits until a task ends; for ever if there is none.

@@ -10,11 +10,17 @@ use hyper::service::service_fn;
 use hyper::{Request, body::Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::debug;
 
+use super::Server;
+use super::body::{Body, StreamBody};
+use super::reactor::Returned;
+use super::response::Content;
 use super::router::Site;
 use super::socket::{Socket, Speaks};
 use super::stall::Pulses;
+use super::takeover::{self, Aside};
 
 /// How long a client may take for its first bytes, and again for each request's head.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,55 +46,82 @@ const HTTP2_LAST_BYTES: Duration = Duration::from_secs(2);
 /// How often a silent HTTP/2 peer is asked whether it is there, and how long it may take to answer.
 const HTTP2_PING: Duration = Duration::from_secs(20);
 
-/// Serves a connection until either side is done with it. `write_timeout` ends one whose peer takes nothing.
-pub async fn serve(stream: TcpStream, site: Arc<Site>, write_timeout: Duration) {
-    let mut socket = Socket::new(stream, write_timeout);
+/// Serves a connection until either side is done with it, or until it is a stream, which a reactor serves.
+pub async fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, server: Server) {
+    let mut socket = Socket::new(stream, server.write_timeout);
     let speaks = tokio::select! {
         biased;
-        () = site.ending.soon.cancelled() => return,
+        () = server.site.ending.soon.cancelled() => return,
         learned = tokio::time::timeout(HEAD_TIMEOUT, socket.learn_protocol()) => match learned {
             Ok(Ok(speaks)) => speaks,
             Ok(Err(error)) => return debug!("a connection ended before a request: {error}"),
             Err(_) => return debug!("a connection sent no request in time"),
         },
     };
+    // Each has memory only for as long as it is needed: there may be thousands of connections that have sent nothing yet.
     let ended = match speaks {
-        Speaks::Http1 => serve_http1(socket, &site, write_timeout).await,
-        Speaks::Http2 => serve_http2(socket, &site, write_timeout).await,
+        Speaks::Http1 => Box::pin(serve_http1(socket, permit, &server)).await,
+        Speaks::Http2 => Box::pin(serve_http2(socket, &server.site, server.write_timeout)).await,
     };
+    tell(&server, ended);
+}
+
+/// Serves a connection whose stream has ended.
+pub async fn resume(returned: Returned, server: Server) {
+    let Returned { stream, unread, ticket } = returned;
+    // Only what the kernel has no memory for fails here; the peer sees an end.
+    let Ok(stream) = TcpStream::from_std(stream) else { return };
+    let socket = Socket::resumed(stream, unread, server.write_timeout);
+    let ended = serve_http1(socket, ticket.permit, &server).await;
+    tell(&server, ended);
+}
+
+fn tell(server: &Server, ended: hyper::Result<()>) {
     match ended {
         Ok(()) => {}
         Err(error) if is_timeout(&error) => {
-            site.metrics.stalled.add(1);
+            server.site.metrics.stalled.add(1);
             debug!("cut a connection whose peer took nothing for --write-timeout");
         }
-        // Every client that simply leaves ends its stream this way.
         Err(error) => debug!("a connection ended: {error}"),
     }
 }
 
-async fn serve_http1(socket: Socket, site: &Arc<Site>, write_timeout: Duration) -> hyper::Result<()> {
-    let pulses = Pulses::default();
-    let answer = |request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(site.answer(&request, &pulses)));
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(MAX_HEAD)
-            .max_headers(MAX_HEADERS)
-            .serve_connection(TokioIo::new(socket), service_fn(answer))
-    );
-    tokio::select! {
-        ended = connection.as_mut() => return ended,
-        () = site.ending.soon.cancelled() => connection.as_mut().graceful_shutdown(),
+async fn serve_http1(socket: Socket, permit: OwnedSemaphorePermit, server: &Server) -> hyper::Result<()> {
+    let (site, aside) = (&server.site, Aside::default());
+    let answer = |request: Request<Incoming>| aside.sort(&request, site.answer(&request));
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        .serve_connection(TokioIo::new(socket), service_fn(answer));
+    let left = tokio::select! {
+        left = takeover::drive(&mut connection, &aside) => left,
+        () = site.ending.soon.cancelled() => {
+            Pin::new(&mut connection).graceful_shutdown();
+            tokio::time::timeout(FAREWELL, takeover::drive(&mut connection, &aside)).await.unwrap_or(Ok(None))
+        }
+    };
+    if let Some(stream) = left? {
+        let parts = connection.into_parts();
+        server.seat(stream, parts.io.into_inner(), parts.read_buf.into(), permit);
     }
-    // Behind its last stream it ends by itself, as soon as the peer has taken it.
-    finish(connection, &pulses, write_timeout).await
+    Ok(())
 }
 
 async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) -> hyper::Result<()> {
     let pulses = Pulses::default();
-    let answer = |request: Request<Incoming>| std::future::ready(Ok::<_, Infallible>(site.answer(&request, &pulses)));
+    let answer = |request: Request<Incoming>| {
+        pulses.note_request();
+        let response = site.answer(&request).map(|content| match content {
+            Content::Full(body) => Body::Full(body),
+            Content::Stream(client) => {
+                Body::Stream(StreamBody::new(*client, site.ending.clone(), Arc::clone(&site.metrics), pulses.start()))
+            }
+        });
+        std::future::ready(Ok::<_, Infallible>(response))
+    };
     let mut connection = pin!(
         http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())

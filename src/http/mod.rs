@@ -1,20 +1,24 @@
 //! Bytes out: listeners, connections, the table of URLs, streams.
 //!
-//! hyper parses requests and answers; what it leaves to us (the time before the first byte, stalled writes, the Host, the end
-//! of open streams) is in the file named for it. Nothing here knows where lines come from.
+//! hyper parses requests and answers all but streams; what it leaves to us (the time before the first byte, stalled writes, the Host) is in
+//! the file named for it. Streams over HTTP/1 leave hyper ([`takeover`]) and are written by a [`reactor`]; those over HTTP/2 are bodies
+//! ([`body`]). What is sent is the same ([`client`]). Nothing here knows where lines come from.
 
+pub mod body;
+pub mod client;
 mod connection;
 pub mod host;
 pub mod listener;
 pub mod origin;
 pub mod query;
+pub mod reactor;
 mod response;
 pub mod router;
 pub mod slots;
 mod socket;
 mod stall;
 mod status;
-pub mod stream;
+mod takeover;
 mod viewer;
 
 use std::io;
@@ -23,12 +27,16 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use reactor::{Newcomer, Reactors, Returned, Ticket};
 use router::Site;
+use socket::Socket;
+use takeover::Stream;
 
 /// Connections beyond the clients: those that ask for pages, or wait to hear that the house is full.
 pub const SPARE_CONNECTIONS: usize = 64;
@@ -50,6 +58,21 @@ pub struct Server {
     pub limit: Arc<Semaphore>,
     /// After how long a peer that takes nothing is cut.
     pub write_timeout: Duration,
+    /// Who writes streams.
+    pub reactors: Arc<Reactors>,
+}
+
+impl Server {
+    /// Gives a stream to a reactor.
+    fn seat(&self, stream: Stream, socket: Socket, read: Vec<u8>, permit: OwnedSemaphorePermit) {
+        let Stream { head, framing, after, client } = stream;
+        let (stream, first) = socket.into_parts();
+        // Only a runtime that is being taken down cannot give a socket away.
+        let Ok(stream) = stream.into_std() else { return };
+        let ticket = Ticket { permit, token: self.connections.token() };
+        let unread = [read, first].concat();
+        self.reactors.seat(Newcomer { stream, unread, head, framing, after, client: *client, ticket });
+    }
 }
 
 /// Accepts connections until the daemon stops. Each is served by a task of its own in `server.connections`.
@@ -72,11 +95,7 @@ async fn accept(listener: TcpListener, server: Server) {
                 server.site.metrics.connections.add(1);
                 // An event must not wait for the acknowledgement of the last one.
                 let _ = stream.set_nodelay(true);
-                let (site, write_timeout) = (Arc::clone(&server.site), server.write_timeout);
-                server.connections.spawn(async move {
-                    connection::serve(stream, site, write_timeout).await;
-                    drop(permit);
-                });
+                server.connections.spawn(connection::serve(stream, permit, server.clone()));
             }
             Err(error) if is_about_the_connection(&error) => {}
             Err(error) => {
@@ -96,4 +115,23 @@ async fn accept(listener: TcpListener, server: Server) {
 fn is_about_the_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+/// Serves connections that reactors give back, and tells the reactors when streams are to end.
+pub async fn attend_reactors(returned: Receiver<Returned>, server: Server) {
+    let ending = server.site.ending.clone();
+    let reactors = Arc::clone(&server.reactors);
+    let tell = async {
+        ending.soon.cancelled().await;
+        reactors.rouse();
+        ending.now.cancelled().await;
+        reactors.rouse();
+    };
+    tokio::join!(serve_returned(returned, &server), tell);
+}
+
+async fn serve_returned(mut returned: Receiver<Returned>, server: &Server) {
+    while let Some(connection) = returned.recv().await {
+        server.connections.spawn(connection::resume(connection, server.clone()));
+    }
 }

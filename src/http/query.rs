@@ -35,7 +35,7 @@ pub struct StreamQuery {
 }
 
 /// What a stream consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Format {
     /// `text/event-stream`
     EventStream,

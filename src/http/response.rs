@@ -1,49 +1,19 @@
-//! Answers and their bodies.
-
-use std::pin::Pin;
-use std::task::{Context, Poll};
+//! Answers.
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body, Frame, SizeHint};
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::stream::{Cut, StreamBody};
+use super::client::Client;
 
-/// A body: all there at once, or a stream.
+/// What an answer holds.
 #[derive(Debug)]
 pub enum Content {
     /// Known in full.
     Full(Full<Bytes>),
-    /// Comes as it happens.
-    Stream(StreamBody),
-}
-
-impl Body for Content {
-    type Data = Bytes;
-    type Error = Cut;
-
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        match self.get_mut() {
-            Self::Full(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            Self::Stream(body) => Pin::new(body).poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Full(body) => body.is_end_stream(),
-            Self::Stream(_) => false,
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Full(body) => body.size_hint(),
-            Self::Stream(_) => SizeHint::default(),
-        }
-    }
+    /// Comes as it happens, to this client.
+    Stream(Box<Client>),
 }
 
 /// An answer of one line for people, ended by LF.

@@ -20,13 +20,12 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use serde::Serialize;
 use tracing::warn;
 
+use super::client::{Client, Ending};
 use super::host::{BadHost, HostNames};
 use super::origin::{Access, Origins, remedy};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
 use super::slots::{Slot, Slots};
-use super::stall::{Pulse, Pulses};
-use super::stream::{Client, Ending, StreamBody};
 use super::{status, viewer};
 use crate::channel::{Channels, Greeting, Subscriber, Tail};
 use crate::clock::now;
@@ -128,11 +127,10 @@ impl<'a> Endpoint<'a> {
 }
 
 impl Site {
-    /// Answers a request of a connection whose bodies are watched by `pulses`.
-    pub fn answer<B>(&self, request: &Request<B>, pulses: &Pulses) -> Response<Content> {
+    /// Answers a request.
+    pub fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
         self.metrics.requests.add(1);
-        pulses.note_request();
-        let mut response = self.answer_plainly(request, pulses).unwrap_or_else(|refusal| refusal);
+        let mut response = self.answer_plainly(request).unwrap_or_else(|refusal| refusal);
         if request.version() <= Version::HTTP_10 {
             // hyper would promise to keep a connection alive whose end is the end of the body.
             response = closing(response);
@@ -141,7 +139,7 @@ impl Site {
         response
     }
 
-    fn answer_plainly<B>(&self, request: &Request<B>, pulses: &Pulses) -> Result<Response<Content>, Response<Content>> {
+    fn answer_plainly<B>(&self, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         refuse_long_targets(request)?;
         let endpoint = Endpoint::of(request.uri().path());
         if !endpoint.as_ref().is_some_and(Endpoint::is_health) {
@@ -158,23 +156,18 @@ impl Site {
         let access = if endpoint.is_data() { self.check_origin(request)? } else { Access::Own };
         let response = match *request.method() {
             Method::OPTIONS => Ok(preflight(request, &access)),
-            _ => self.serve(&endpoint, request, pulses),
+            _ => self.serve(&endpoint, request),
         };
         // Also an error must be readable by a page that may read the answer.
         let dress = |response| if endpoint.is_data() { self.with_cors(response, &access) } else { response };
         response.map(dress).map_err(dress)
     }
 
-    fn serve<B>(
-        &self,
-        endpoint: &Endpoint<'_>,
-        request: &Request<B>,
-        pulses: &Pulses,
-    ) -> Result<Response<Content>, Response<Content>> {
+    fn serve<B>(&self, endpoint: &Endpoint<'_>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         Ok(match endpoint {
             Endpoint::Page => viewer::page(&self.title, self.event_type.as_ref().map(AsRef::as_ref)),
             Endpoint::Asset(name) => viewer::asset(name).ok_or_else(|| text(StatusCode::NOT_FOUND, "no such asset"))?,
-            Endpoint::Events(name) => return self.stream(*name, request, pulses),
+            Endpoint::Events(name) => return self.stream(*name, request),
             Endpoint::Channels => status::channels(&self.channels.status()),
             Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), &self.channels.status()),
             Endpoint::Healthz => status::healthz(),
@@ -229,7 +222,7 @@ impl Site {
     }
 
     /// `/events` and everything below it.
-    fn stream<B>(&self, path: Option<&str>, request: &Request<B>, pulses: &Pulses) -> Result<Response<Content>, Response<Content>> {
+    fn stream<B>(&self, path: Option<&str>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         let now = now();
         let query = query::read(path, request.uri().query(), request.headers(), self.tail, now).map_err(|bad| refuse(&bad))?;
         if let Some(unknown) = query.names.iter().find(|name| !self.channels.knows(name)) {
@@ -245,7 +238,7 @@ impl Site {
             return Ok(empty(StatusCode::NO_CONTENT));
         };
         self.metrics.streams.add(1);
-        Ok(self.open(head, &query, stream, (slot, pulses.start()), request.version()))
+        Ok(self.open(head, &query, stream, slot))
     }
 
     fn open(
@@ -253,8 +246,7 @@ impl Site {
         mut head: Response<Content>,
         query: &StreamQuery,
         (subscriber, greeting): (Subscriber, Greeting),
-        (slot, pulse): (Slot, Pulse),
-        version: Version,
+        slot: Slot,
     ) -> Response<Content> {
         if let (Format::Text, Greeting::Gap(gap)) = (query.format, &greeting) {
             // Lines alone cannot say it.
@@ -270,15 +262,11 @@ impl Site {
                 Heartbeat::Comment => self.heartbeat,
                 Heartbeat::Ping => self.heartbeat.min(PING),
             },
-            ending: self.ending.clone(),
-            metrics: Arc::clone(&self.metrics),
             slot,
-            pulse,
-            first: Vec::new(),
-            large: None,
+            said: Vec::new(),
         };
-        client.greet(&greeting, millis(self.retry));
-        *head.body_mut() = Content::Stream(StreamBody::new(client, version));
+        client.greet(&greeting, millis(self.retry), &self.metrics);
+        *head.body_mut() = Content::Stream(Box::new(client));
         head
     }
 

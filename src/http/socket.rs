@@ -65,6 +65,18 @@ impl Socket {
         }
     }
 
+    /// Watches a connection of HTTP/1 whose stream has ended, and that has sent this since.
+    #[must_use]
+    pub fn resumed(stream: TcpStream, unread: Vec<u8>, write_timeout: Duration) -> Self {
+        Self { first: unread, ..Self::new(stream, write_timeout) }
+    }
+
+    /// The connection, and what was read of it and not used.
+    #[must_use]
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.first)
+    }
+
     /// Reads until it is clear what the client speaks.
     ///
     /// # Errors

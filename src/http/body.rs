@@ -1,0 +1,168 @@
+//! The bodies of HTTP/2: a client is one, and hyper asks it for a frame when the peer's window has room.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::unfold;
+use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
+use tokio::time::Instant;
+
+use super::client::{self, Chunk, Client, Ending, Next};
+use super::query::Format;
+use super::stall::Pulse;
+use crate::batch::MAX_BATCH;
+use crate::channel::Listener;
+use crate::metrics::Metrics;
+
+/// The most bytes of a frame: the default of HTTP/2 (RFC 9113, 6.5.2). What is handed over waits for the peer's window unseen, so it is
+/// handed over in small pieces: a peer that takes one at a time is slow, and not stalled.
+const FRAME: usize = 16 * 1024;
+
+/// The most bytes of a large event that wait for one client.
+const PIECE: usize = 16 * 1024;
+
+/// A body.
+#[derive(Debug)]
+pub enum Body {
+    /// Known in full.
+    Full(Full<Bytes>),
+    /// Comes as it happens.
+    Stream(StreamBody),
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match self.get_mut() {
+            Self::Full(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
+            Self::Stream(body) => Pin::new(body).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(body) => body.is_end_stream(),
+            Self::Stream(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(body) => body.size_hint(),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// The stream is cut without a clean end.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the client fell behind the history")]
+pub struct Cut;
+
+/// A client's response body.
+pub struct StreamBody {
+    chunks: Pin<Box<dyn Stream<Item = Result<Bytes, Cut>> + Send>>,
+    /// What is left of a chunk that goes out in frames.
+    rest: Bytes,
+    metrics: Arc<Metrics>,
+    pulse: Pulse,
+}
+
+/// What makes the chunks.
+struct Source {
+    client: Client,
+    ear: Listener,
+    ending: Ending,
+    metrics: Arc<Metrics>,
+    /// How much of an event larger than a chunk has gone out, while it goes out in pieces.
+    large: Option<usize>,
+}
+
+impl StreamBody {
+    /// The body of this client's response. `pulse` shows the connection that it is still being polled.
+    #[must_use]
+    pub fn new(client: Client, ending: Ending, metrics: Arc<Metrics>, pulse: Pulse) -> Self {
+        let ear = client.subscriber.listen();
+        let source = Source { client, ear, ending, metrics: Arc::clone(&metrics), large: None };
+        let chunks = unfold(source, |mut source| async move { source.next().await.map(|chunk| (chunk, source)) });
+        Self { chunks: Box::pin(chunks), rest: Bytes::new(), metrics, pulse }
+    }
+
+    /// The next frame of the body.
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        self.pulse.beat(Instant::now());
+        if self.rest.is_empty() {
+            match ready!(self.chunks.as_mut().poll_next(context)) {
+                Some(Ok(chunk)) => self.rest = chunk,
+                Some(Err(cut)) => return Poll::Ready(Some(Err(cut))),
+                None => return Poll::Ready(None),
+            }
+        }
+        let length = self.rest.len().min(FRAME);
+        self.metrics.stream_bytes.add(length as u64);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(length)))))
+    }
+}
+
+impl Source {
+    /// The next chunk, when there is one; `None` at the clean end of the stream.
+    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        loop {
+            self.ear.note();
+            match self.look() {
+                Next::Chunk(chunk) => return Some(Ok(chunk.into_bytes())),
+                Next::Cut => return Some(Err(Cut)),
+                Next::End => return None,
+                Next::Wait => {}
+            }
+            tokio::select! {
+                biased;
+                () = self.ending.soon.cancelled() => return None,
+                () = self.ear.changed() => {}
+                // Lines alone have no sign of life; waking shows the connection that this body is only silent.
+                () = tokio::time::sleep(self.client.silence) => if self.client.format == Format::EventStream {
+                    return Some(Ok(client::sign_of_life(self.client.heartbeat).into()));
+                },
+            }
+        }
+    }
+
+    fn look(&mut self) -> Next {
+        if let Some(sent) = self.large {
+            return self.next_piece(Vec::new(), sent);
+        }
+        if self.ending.now.is_cancelled() {
+            return Next::End;
+        }
+        let Client { subscriber, format, said, .. } = &mut self.client;
+        match client::next(subscriber, *format, std::mem::take(said), &self.metrics) {
+            Next::Chunk(Chunk { said, events, .. }) if events.first().is_some_and(|first| first.len() > MAX_BATCH) => {
+                self.next_piece(said, 0)
+            }
+            next => next,
+        }
+    }
+
+    /// The next piece of an event that is larger than a chunk. It is taken anew from the history each time: a client that
+    /// stands still must not hold what the history has dropped. If that happens inside the event, the stream is cut, and the
+    /// client comes back with the id before it for its gap.
+    fn next_piece(&mut self, said: Vec<u8>, sent: usize) -> Next {
+        let Some(piece) = self.client.subscriber.piece_of_last(sent, PIECE) else { return Next::Cut };
+        self.large = (piece.len() == PIECE).then_some(sent + PIECE);
+        // An event that is a whole number of pieces ends with an empty one.
+        if piece.is_empty() && said.is_empty() { self.look() } else { Next::Chunk(Chunk { said, events: vec![piece], span: None }) }
+    }
+}
+
+impl fmt::Debug for StreamBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamBody").finish_non_exhaustive()
+    }
+}

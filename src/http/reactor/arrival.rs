@@ -1,0 +1,42 @@
+//! Newcomers are seated.
+
+use std::io;
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::sync::PoisonError;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry};
+use socket2::SockRef;
+
+use super::seat::Seat;
+use super::visits::Visit;
+use super::{Reactor, token_of};
+
+/// How much may wait in the kernel unsent before a socket counts as full, in bytes: what it has not taken stays in memory that all clients share.
+const UNSENT: u32 = 128 * 1024;
+
+impl Reactor {
+    /// Seats whoever has come.
+    pub(super) fn seat_newcomers(&mut self) {
+        let newcomers = std::mem::take(&mut *self.door.newcomers.lock().unwrap_or_else(PoisonError::into_inner));
+        for newcomer in newcomers {
+            self.guests = self.guests.wrapping_add(1);
+            let seat = Seat::new(newcomer, self.guests, self.now);
+            let entry = self.seats.vacant_entry();
+            let Ok(number) = u32::try_from(entry.key()) else { continue };
+            // One that cannot be watched is not served: the client comes back.
+            if watch(self.poll.registry(), &seat.socket, (number, seat.guest)).is_ok() {
+                entry.insert(seat);
+                self.put_behind(number);
+            }
+        }
+    }
+}
+
+/// Once for all its life: edges tell of room as well as of the end.
+fn watch(registry: &Registry, socket: &TcpStream, visit: Visit) -> io::Result<()> {
+    // A kernel without the option only holds more.
+    let _ = SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
+    registry.register(&mut SourceFd(&socket.as_raw_fd()), token_of(visit), Interest::READABLE | Interest::WRITABLE)
+}

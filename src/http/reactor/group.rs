@@ -1,0 +1,37 @@
+//! Clients who have everything: those of one view who are sent the same wait as one.
+//!
+//! None of them has a cursor that counts. They stand at the *edge* of their group, and what comes next is read once, put on the wire once and sent
+//! to each. Who does not take it leaves the group and has a cursor of its own again, until it has everything.
+
+use crate::channel::{Ages, Cursor, Hanging, ViewKey};
+use crate::http::query::Format;
+
+use super::wire::Framing;
+
+/// What the members of a group have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    pub view: ViewKey,
+    pub format: Format,
+    pub framing: Framing,
+    pub ages: Ages,
+}
+
+impl Kind {
+    /// The first of all that a view can have.
+    #[must_use]
+    pub fn first_of(view: ViewKey) -> Self {
+        Self { view, format: Format::EventStream, framing: Framing::Chunked, ages: Ages::All }
+    }
+}
+
+/// Clients who wait for the same.
+#[derive(Debug)]
+pub struct Group {
+    /// Rings when the view has news.
+    pub hanging: Hanging,
+    /// Where they all are.
+    pub edge: Cursor,
+    /// Their seats, at least one.
+    pub seats: Vec<u32>,
+}

@@ -1,0 +1,372 @@
+//! Streams over HTTP/1, written by few threads that serve all clients.
+//!
+//! hyper has read a client's request and has let go of its socket ([`super::takeover`]). From there on the client has a *seat* with one of the
+//! reactors, and a reactor is a thread that goes round, as long as there is anything to do, and sleeps otherwise:
+//!
+//! 1. It asks the kernel which sockets have something to say: room again, or an end.
+//! 2. It seats newcomers.
+//! 3. It *sweeps* each group whose view has news: reads it once, and sends the same bytes to each member, one write each.
+//! 4. Those who are behind have a turn each, for a bounded time: a chunk is read for it alone, and sent.
+//! 5. It visits those who have been silent or have stood still for long.
+//!
+//! While a round lasts, news gather; the next sweep sends them together. So chunks grow with the load, without a timer.
+//!
+//! # Invariants
+//! - A seat is in exactly one place: *live* in one group, *behind* and in the queue once, or *stalled* with something pending.
+//! - Nothing is held for a client that takes nothing but a few bytes that were said to it alone: of events it keeps the cursor from which they were
+//!   read, and they are read again when the socket has room. If they have been dropped by then, its stream is cut inside the chunk, and it
+//!   comes back with the id before it for its gap.
+//! - A group is level: what one member waits for, all do.
+
+mod arrival;
+mod group;
+mod seat;
+mod sweep;
+mod turn;
+mod visits;
+pub mod wire;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::{Events, Poll, Token, Waker};
+use slab::Slab;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::Sender;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::debug;
+
+use super::client::{Client, Ending};
+use crate::channel::{Doorbell, ViewKey};
+use crate::metrics::Metrics;
+
+use group::{Group, Kind};
+use seat::{Peer, Pending, Place, Seat};
+use visits::{Tick, Visit, Visits};
+
+pub use visits::TICK;
+use wire::{Framing, Wire};
+
+/// How many events of the kernel are taken at once.
+const EVENTS: usize = 1024;
+
+/// How long those who are behind have turns before the others are looked at again.
+const SLICE: Duration = Duration::from_micros(500);
+
+/// Why most connections end.
+const GONE: &str = "the peer has gone";
+
+/// The token of what wakes a reactor; no seat has it.
+const WAKE: Token = Token(usize::MAX);
+
+/// A client whose socket is taken over.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// Its socket, non-blocking.
+    pub stream: TcpStream,
+    /// What it has sent behind its request.
+    pub unread: Vec<u8>,
+    /// The head of the response.
+    pub head: Vec<u8>,
+    /// How the body is cut.
+    pub framing: Framing,
+    /// What becomes of the connection behind a clean end.
+    pub after: After,
+    /// What it is sent.
+    pub client: Client,
+    /// Its place among the connections.
+    pub ticket: Ticket,
+}
+
+/// What becomes of a connection behind the clean end of its stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It goes back to hyper for the next request.
+    Stay,
+    /// It is closed.
+    Close,
+}
+
+/// A place among the connections, given back on drop.
+#[derive(Debug)]
+pub struct Ticket {
+    /// One of so many.
+    pub permit: OwnedSemaphorePermit,
+    /// Shows that it is there.
+    pub token: TaskTrackerToken,
+}
+
+/// A connection that is done with its stream.
+#[derive(Debug)]
+pub struct Returned {
+    /// Its socket.
+    pub stream: TcpStream,
+    /// What the client has sent already.
+    pub unread: Vec<u8>,
+    /// Its place.
+    pub ticket: Ticket,
+}
+
+/// What all reactors need.
+#[derive(Debug, Clone)]
+pub struct Equipment {
+    /// How streams end.
+    pub ending: Ending,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// After how long a peer that takes nothing is cut.
+    pub write_timeout: Duration,
+    /// How rough the clock for silence and for standing still is; [`TICK`] in a daemon.
+    pub tick: Duration,
+    /// Takes connections back; has room for all there may be.
+    pub give_back: Sender<Returned>,
+}
+
+/// The ways to all reactors.
+#[derive(Debug)]
+pub struct Reactors {
+    doors: Vec<Arc<Door>>,
+    next: AtomicUsize,
+}
+
+/// The way to a reactor.
+#[derive(Debug)]
+struct Door {
+    newcomers: Mutex<Vec<Newcomer>>,
+    bell: Arc<Doorbell>,
+}
+
+impl Reactors {
+    /// Ways to the reactors that are started with [`Reactor::run`], at least one.
+    ///
+    /// # Errors
+    /// The kernel gives no epoll instance.
+    pub fn new(count: usize, equipment: &Equipment) -> io::Result<(Self, Vec<Reactor>)> {
+        let reactors = (0..count.max(1)).map(|_| Reactor::new(equipment.clone())).collect::<io::Result<Vec<_>>>()?;
+        let doors = reactors.iter().map(|reactor| Arc::clone(&reactor.door)).collect();
+        Ok((Self { doors, next: AtomicUsize::new(0) }, reactors))
+    }
+
+    /// Seats a client with one of them.
+    pub fn seat(&self, newcomer: Newcomer) {
+        let door = &self.doors[self.next.fetch_add(1, Ordering::Relaxed) % self.doors.len()];
+        door.newcomers.lock().unwrap_or_else(PoisonError::into_inner).push(newcomer);
+        door.bell.rouse();
+    }
+
+    /// Streams are to end: whoever sleeps must know it.
+    pub fn rouse(&self) {
+        self.doors.iter().for_each(|door| door.bell.rouse());
+    }
+}
+
+impl Door {
+    fn is_empty(&self) -> bool {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// A thread that serves clients.
+pub struct Reactor {
+    equipment: Equipment,
+    door: Arc<Door>,
+    poll: Poll,
+    events: Events,
+    seats: Slab<Seat>,
+    /// How many clients there have been.
+    guests: u32,
+    groups: BTreeMap<Kind, Group>,
+    /// Views to be swept.
+    rung: Vec<ViewKey>,
+    /// Memory of the last list of those.
+    swept: Vec<ViewKey>,
+    /// Members of groups who did not take what they were sent, and groups that are to be parted.
+    fallen: Vec<(u32, Option<Box<Pending>>)>,
+    apart: Vec<Kind>,
+    /// Those who are behind, each once; some may have left.
+    behind: VecDeque<Visit>,
+    visits: Visits,
+    /// What goes out now.
+    wire: Wire,
+    /// The time of this round.
+    now: Tick,
+    /// Grows with each sweep, so that each begins with another client.
+    sweeps: usize,
+    /// Everybody has been told of the end.
+    is_ending: bool,
+}
+
+impl Reactor {
+    fn new(equipment: Equipment) -> io::Result<Self> {
+        let (poll, tick) = (Poll::new()?, equipment.tick);
+        let waker = Waker::new(poll.registry(), WAKE)?;
+        // A kernel that cannot even count up has nobody left to tell it.
+        let bell = Doorbell::new(move || drop(waker.wake()));
+        Ok(Self {
+            equipment,
+            door: Arc::new(Door { newcomers: Mutex::default(), bell }),
+            poll,
+            events: Events::with_capacity(EVENTS),
+            seats: Slab::new(),
+            guests: 0,
+            groups: BTreeMap::new(),
+            rung: Vec::new(),
+            swept: Vec::new(),
+            fallen: Vec::new(),
+            apart: Vec::new(),
+            behind: VecDeque::new(),
+            visits: Visits::new(Instant::now(), tick),
+            wire: Wire::default(),
+            now: 0,
+            sweeps: 0,
+            is_ending: false,
+        })
+    }
+
+    /// Serves clients for as long as the daemon runs.
+    ///
+    /// # Errors
+    /// The kernel refuses to wait.
+    pub fn run(mut self) -> io::Result<Infallible> {
+        loop {
+            self.look_at_sockets()?;
+            self.seat_newcomers();
+            self.heed_the_end();
+            self.sweep_all();
+            self.give_turns();
+            self.make_visits();
+        }
+    }
+
+    fn look_at_sockets(&mut self) -> io::Result<()> {
+        let pause = self.pause();
+        let waited = self.poll.poll(&mut self.events, pause);
+        self.door.bell.awake();
+        self.now = self.visits.tick(Instant::now());
+        match waited {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            other => other?,
+        }
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        events.iter().filter(|event| event.token() != WAKE).for_each(|event| self.hear(event));
+        self.events = events;
+        Ok(())
+    }
+
+    /// How long nothing is to be done unless somebody says so; `None` is for ever.
+    fn pause(&self) -> Option<Duration> {
+        let is_idle = self.behind.is_empty() && self.rung.is_empty();
+        // In this order: whoever comes behind `may_sleep` finds a sleeper and wakes it.
+        if is_idle && self.door.bell.may_sleep() && self.door.is_empty() && self.is_ending == self.is_to_end() {
+            return self.visits.pause(Instant::now());
+        }
+        Some(Duration::ZERO)
+    }
+
+    /// A socket has something to say.
+    fn hear(&mut self, event: &mio::event::Event) {
+        let visit = visit_of(event.token());
+        let Some(seat) = self.seat_of(visit) else { return };
+        if event.is_error() || event.is_write_closed() {
+            return self.dismiss(visit.0, GONE);
+        }
+        if event.is_readable() {
+            seat.listen();
+        }
+        if event.is_read_closed() {
+            seat.peer = Peer::Silent;
+        }
+        match seat.place {
+            // It waits, and can only have gone.
+            Place::Live(_) if seat.peer == Peer::Silent => self.dismiss(visit.0, GONE),
+            Place::Stalled if event.is_writable() => self.put_behind(visit.0),
+            _ => {}
+        }
+    }
+
+    fn is_to_end(&self) -> bool {
+        self.equipment.ending.soon.is_cancelled()
+    }
+
+    /// Streams are to end as soon as they have sent what is there: those who wait have nothing to wait for any more.
+    fn heed_the_end(&mut self) {
+        if self.is_to_end() && !std::mem::replace(&mut self.is_ending, true) {
+            for (_, group) in std::mem::take(&mut self.groups) {
+                self.part(group);
+            }
+        }
+    }
+
+    /// A group is no more: each is behind for itself.
+    fn part(&mut self, group: Group) {
+        for seat in group.seats {
+            self.seats[seat as usize].subscriber.move_to(&group.edge);
+            self.put_behind(seat);
+        }
+    }
+
+    /// Puts a seat that is in no group into the queue.
+    fn put_behind(&mut self, seat: u32) {
+        let it = &mut self.seats[seat as usize];
+        it.place = Place::Behind;
+        self.behind.push_back((seat, it.guest));
+    }
+
+    /// The seat, if the same client still has it.
+    fn seat_of(&mut self, (seat, guest): Visit) -> Option<&mut Seat> {
+        self.seats.get_mut(seat as usize).filter(|seat| seat.guest == guest)
+    }
+
+    /// Ends a connection without a clean end of its stream.
+    fn dismiss(&mut self, seat: u32, why: &str) {
+        debug!("a connection ended: {why}");
+        drop(self.remove(seat));
+    }
+
+    /// Takes a client off its seat.
+    fn remove(&mut self, seat: u32) -> Seat {
+        self.leave_group(seat);
+        self.seats.remove(seat as usize)
+    }
+
+    /// Takes a seat out of its group, if it is in one, and gives it a cursor of its own again.
+    fn leave_group(&mut self, seat: u32) {
+        let it = &mut self.seats[seat as usize];
+        let Place::Live(at) = it.place else { return };
+        let kind = kind_of(it);
+        let Some(group) = self.groups.get_mut(&kind) else { return };
+        it.subscriber.move_to(&group.edge);
+        it.place = Place::Stalled;
+        group.seats.swap_remove(at);
+        if let Some(moved) = group.seats.get(at) {
+            self.seats[*moved as usize].place = Place::Live(at);
+        } else if group.seats.is_empty() {
+            self.groups.remove(&kind);
+        }
+    }
+}
+
+fn kind_of(seat: &Seat) -> Kind {
+    Kind { view: seat.subscriber.view(), format: seat.format, framing: seat.framing, ages: seat.subscriber.cursor().ages() }
+}
+
+fn token_of((seat, guest): Visit) -> Token {
+    Token(((guest as usize) << 32) | seat as usize)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "two halves of one number")]
+fn visit_of(Token(token): Token) -> Visit {
+    (token as u32, (token >> 32) as u32)
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor").field("seats", &self.seats.len()).finish_non_exhaustive()
+    }
+}

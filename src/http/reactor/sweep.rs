@@ -1,0 +1,101 @@
+//! News go to all who wait for them.
+
+use super::group::{Group, Kind};
+use super::seat::{Pending, Sent};
+use super::{GONE, Reactor};
+use crate::batch::MAX_BATCH;
+use crate::channel::Reading;
+use crate::http::client::Chunk;
+
+/// What a look at a group's view leads to.
+enum News {
+    /// This is sent to all.
+    Chunk(Chunk),
+    /// There is something, but not for them.
+    Nothing,
+    /// No more.
+    CaughtUp,
+    /// Each has to be told for itself.
+    Apart,
+}
+
+impl Reactor {
+    /// Sweeps every group whose view has news.
+    pub(super) fn sweep_all(&mut self) {
+        self.door.bell.take(&mut self.rung);
+        self.rung.sort_unstable();
+        self.rung.dedup();
+        let mut again = std::mem::take(&mut self.swept);
+        for view in self.rung.drain(..) {
+            let mut is_more = false;
+            for (kind, group) in self.groups.range_mut(Kind::first_of(view)..).take_while(|(kind, _)| kind.view == view) {
+                match look(group, *kind) {
+                    News::CaughtUp => continue,
+                    News::Apart => self.apart.push(*kind),
+                    News::Nothing => {}
+                    News::Chunk(chunk) => {
+                        self.wire.fill(&[], &chunk, kind.framing);
+                        self.equipment.metrics.stream_bytes.add((chunk.length() * group.seats.len()) as u64);
+                        self.sweeps = self.sweeps.wrapping_add(1);
+                        let first = self.sweeps % group.seats.len();
+                        for number in group.seats[first..].iter().chain(&group.seats[..first]) {
+                            match self.seats[*number as usize].send(&self.wire, 0, self.now) {
+                                Sent::All => {}
+                                Sent::Part(count) => {
+                                    let pending = Pending::of(&self.wire, &[], &chunk, kind.format, count);
+                                    self.fallen.push((*number, Some(Box::new(pending))));
+                                }
+                                Sent::Gone => self.fallen.push((*number, None)),
+                            }
+                        }
+                    }
+                }
+                is_more = true;
+            }
+            if is_more {
+                again.push(view); // there may be more by then
+            }
+        }
+        self.swept = std::mem::replace(&mut self.rung, again);
+        self.let_fall();
+    }
+
+    /// Those who did not take what all were sent leave their groups.
+    fn let_fall(&mut self) {
+        let mut fallen = std::mem::take(&mut self.fallen);
+        for (number, pending) in fallen.drain(..) {
+            match pending {
+                Some(pending) => {
+                    self.leave_group(number);
+                    self.stall(number, pending);
+                }
+                None => self.dismiss(number, GONE),
+            }
+        }
+        self.fallen = fallen;
+        while let Some(kind) = self.apart.pop() {
+            if let Some(group) = self.groups.remove(&kind) {
+                self.part(group);
+            }
+        }
+    }
+}
+
+fn look(group: &mut Group, kind: Kind) -> News {
+    let from = group.edge.clone();
+    match group.hanging.read(&mut group.edge, MAX_BATCH) {
+        Reading::Events(events) => {
+            let chunk = Chunk::of_events(Vec::new(), events, from, group.edge.number(), kind.format);
+            if chunk.is_empty() { News::Nothing } else { News::Chunk(chunk) }
+        }
+        Reading::Progress(states) => {
+            let chunk = Chunk::of_progress(Vec::new(), &states, kind.format);
+            if chunk.is_empty() { News::Nothing } else { News::Chunk(chunk) }
+        }
+        Reading::CaughtUp => News::CaughtUp,
+        Reading::Gap(_) | Reading::Finished => {
+            group.edge = from;
+            News::Apart
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Those who are behind have their turns, and those who are silent or stand still their visits.
+
+use std::os::fd::AsRawFd;
+use std::time::Instant;
+
+use mio::unix::SourceFd;
+
+use super::group::Group;
+use super::seat::{Part, Peer, Pending, Place, Seat, Sent};
+use super::visits::Tick;
+use super::{After, GONE, Reactor, Returned, SLICE, kind_of};
+use crate::http::client::{self, Chunk, Next};
+use crate::http::query::Format;
+
+/// Why a client is cut.
+const BEHIND: &str = "the client fell behind the history";
+
+impl Reactor {
+    /// Gives turns to those who are behind, one after the other, until nobody is, the time is over, or somebody else has to be looked at first.
+    pub(super) fn give_turns(&mut self) {
+        if self.behind.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        while let Some(visit) = self.behind.pop_front() {
+            if self.seat_of(visit).is_some_and(|seat| matches!(seat.place, Place::Behind)) {
+                self.give_turn(visit.0);
+            }
+            if !self.rung.is_empty() || began.elapsed() > SLICE {
+                return;
+            }
+        }
+    }
+
+    fn give_turn(&mut self, number: u32) {
+        let seat = &mut self.seats[number as usize];
+        if let Some(pending) = seat.pending.take() {
+            return self.go_on(number, pending);
+        }
+        let (head, said) = seat.take_first();
+        if self.equipment.ending.now.is_cancelled() {
+            return self.send_last(number, &head);
+        }
+        match client::next(&mut seat.subscriber, seat.format, said, &self.equipment.metrics) {
+            Next::Chunk(chunk) => self.send_chunk(number, &head, &chunk),
+            Next::Cut => self.dismiss(number, BEHIND),
+            Next::End => self.send_last(number, &head),
+            Next::Wait if self.is_ending => self.send_last(number, &head),
+            Next::Wait if !head.is_empty() => self.send_chunk(number, &head, &Chunk::default()),
+            Next::Wait if seat.peer == Peer::Silent => self.dismiss(number, GONE),
+            Next::Wait => self.join(number),
+        }
+    }
+
+    /// Sends the rest of what was pending.
+    fn go_on(&mut self, number: u32, mut pending: Box<Pending>) {
+        let seat = &mut self.seats[number as usize];
+        if !seat.refill(&pending, &mut self.wire) {
+            return self.dismiss(number, BEHIND);
+        }
+        match seat.send(&self.wire, pending.sent, self.now) {
+            Sent::All if pending.part() == Part::Last => self.end(number),
+            Sent::All => self.put_behind(number),
+            Sent::Part(count) => {
+                pending.sent = count;
+                self.stall(number, pending);
+            }
+            Sent::Gone => self.dismiss(number, GONE),
+        }
+    }
+
+    fn send_chunk(&mut self, number: u32, head: &[u8], chunk: &Chunk) {
+        let seat = &mut self.seats[number as usize];
+        self.wire.fill(head, chunk, seat.framing);
+        self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
+        match seat.send(&self.wire, 0, self.now) {
+            Sent::All => self.put_behind(number),
+            Sent::Part(count) => {
+                let pending = Pending::of(&self.wire, head, chunk, seat.format, count);
+                self.stall(number, Box::new(pending));
+            }
+            Sent::Gone => self.dismiss(number, GONE),
+        }
+    }
+
+    fn send_last(&mut self, number: u32, head: &[u8]) {
+        let seat = &mut self.seats[number as usize];
+        self.wire.fill_last(head, seat.framing);
+        match seat.send(&self.wire, 0, self.now) {
+            Sent::All => self.end(number),
+            Sent::Part(count) => {
+                let pending = Pending::of_last(&self.wire, head, count);
+                self.stall(number, Box::new(pending));
+            }
+            Sent::Gone => self.dismiss(number, GONE),
+        }
+    }
+
+    /// The stream is complete, and the peer has been sent its end.
+    fn end(&mut self, number: u32) {
+        let mut seat = self.remove(number);
+        let may_ask_again = seat.peer == Peer::Open || !seat.unread.is_empty();
+        let stays = seat.after == After::Stay && may_ask_again && !self.is_ending;
+        if !stays || self.poll.registry().deregister(&mut SourceFd(&seat.socket.as_raw_fd())).is_err() {
+            return seat.hang_up();
+        }
+        let Seat { socket, unread, ticket, .. } = seat;
+        // There is room for it: it has a place among the connections. Nobody takes it only when the daemon is gone.
+        let _ = self.equipment.give_back.try_send(Returned { stream: socket, unread, ticket });
+    }
+
+    /// The client has everything: it joins those who wait for the same.
+    fn join(&mut self, number: u32) {
+        let seat = &mut self.seats[number as usize];
+        let cursor = seat.subscriber.cursor();
+        let kind = kind_of(seat);
+        match self.groups.get_mut(&kind) {
+            Some(group) if group.hanging.is_level(&group.edge, cursor) => {
+                seat.place = Place::Live(group.seats.len());
+                group.seats.push(number);
+            }
+            Some(_) => {
+                // The group is swept first.
+                self.rung.push(kind.view);
+                return self.put_behind(number);
+            }
+            None => {
+                let hanging = seat.subscriber.hang(&self.door.bell);
+                self.groups.insert(kind, Group { hanging, edge: cursor.clone(), seats: vec![number] });
+                seat.place = Place::Live(0);
+                self.rung.push(kind.view); // what came before the bell was hung up did not ring it
+            }
+        }
+        self.expect_silence(number);
+    }
+
+    /// The socket is full: the rest goes out when it has room.
+    pub(super) fn stall(&mut self, number: u32, pending: Box<Pending>) {
+        let seat = &mut self.seats[number as usize];
+        seat.place = Place::Stalled;
+        seat.pending = Some(pending);
+        let due = self.visits.after(seat.moved, self.equipment.write_timeout);
+        self.visit_at(number, due);
+    }
+
+    /// Lines alone have no sign of life.
+    fn expect_silence(&mut self, number: u32) {
+        let seat = &self.seats[number as usize];
+        if seat.format == Format::EventStream {
+            let due = self.visits.after(seat.moved, seat.silence);
+            self.visit_at(number, due);
+        }
+    }
+
+    /// Visits a seat then, or earlier if that has been arranged.
+    fn visit_at(&mut self, number: u32, due: Tick) {
+        let seat = &mut self.seats[number as usize];
+        if due < seat.visit {
+            seat.visit = due;
+            self.visits.add(due, (number, seat.guest));
+        }
+    }
+
+    /// Visits whoever is to be visited by now.
+    pub(super) fn make_visits(&mut self) {
+        while let Some((due, visits)) = self.visits.due(self.now) {
+            for visit in visits {
+                // Others were arranged before an earlier one was.
+                if self.seat_of(visit).is_some_and(|seat| seat.visit == due) {
+                    self.make_visit(visit.0);
+                }
+            }
+        }
+    }
+
+    fn make_visit(&mut self, number: u32) {
+        let now = self.now;
+        let seat = &mut self.seats[number as usize];
+        seat.visit = Tick::MAX;
+        match seat.place {
+            Place::Stalled if self.visits.after(seat.moved, self.equipment.write_timeout) <= now => {
+                self.equipment.metrics.stalled.add(1);
+                self.dismiss(number, "its peer took nothing for --write-timeout");
+            }
+            Place::Stalled => {
+                let due = self.visits.after(seat.moved, self.equipment.write_timeout);
+                self.visit_at(number, due);
+            }
+            Place::Live(_) if self.visits.after(seat.moved, seat.silence) <= now => self.break_silence(number),
+            // The end of its being behind arranges the next one, if it is.
+            Place::Live(_) => self.expect_silence(number),
+            Place::Behind => {}
+        }
+    }
+
+    fn break_silence(&mut self, number: u32) {
+        let seat = &mut self.seats[number as usize];
+        let chunk = Chunk { said: client::sign_of_life(seat.heartbeat), ..Chunk::default() };
+        self.wire.fill(&[], &chunk, seat.framing);
+        self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
+        match seat.send(&self.wire, 0, self.now) {
+            Sent::All => self.expect_silence(number),
+            Sent::Part(count) => {
+                let pending = Pending::of(&self.wire, &[], &chunk, seat.format, count);
+                self.leave_group(number);
+                self.stall(number, Box::new(pending));
+            }
+            Sent::Gone => self.dismiss(number, GONE),
+        }
+    }
+}

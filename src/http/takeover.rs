@@ -1,0 +1,128 @@
+//! Leaving hyper: it parses a request and answers it, but an event stream over HTTP/1 is written by a reactor.
+//!
+//! The service puts the stream aside and gives hyper an answer that never comes. Nothing of a response has been written then, so the connection
+//! can be taken apart between two of its steps: what is left is the socket, and what the client has sent behind its request. hyper documents
+//! this for the time when a connection is done; that it also holds here is kept by tests (`tests/integration/takeover.rs`), and hyper's minor
+//! version is pinned.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::future::{Future, Pending, Ready, poll_fn, ready};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+
+use bytes::Bytes;
+use futures_util::future::Either;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderMap};
+use hyper::server::conn::http1::Connection;
+use hyper::service::HttpService;
+use hyper::{Request, Response, Version};
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
+use super::client::Client;
+use super::reactor::After;
+use super::reactor::wire::Framing;
+use super::response::Content;
+use super::socket::Socket;
+
+/// A stream that is to leave hyper.
+#[derive(Debug)]
+pub struct Stream {
+    /// The head of its response, as bytes.
+    pub head: Vec<u8>,
+    /// How its body is cut.
+    pub framing: Framing,
+    /// What becomes of the connection behind it.
+    pub after: After,
+    /// The client.
+    pub client: Box<Client>,
+}
+
+/// Where a stream is put aside.
+#[derive(Debug, Clone, Default)]
+pub struct Aside(Arc<Mutex<Option<Stream>>>);
+
+/// hyper's answer to a request: whole, or never.
+pub type Answer = Either<Ready<Result<Response<Full<Bytes>>, Infallible>>, Pending<Result<Response<Full<Bytes>>, Infallible>>>;
+
+impl Aside {
+    /// Gives hyper what is whole, and puts aside what is a stream.
+    pub fn sort(&self, request: &Request<Incoming>, response: Response<Content>) -> Answer {
+        let (parts, content) = response.into_parts();
+        match content {
+            Content::Full(body) => Either::Left(ready(Ok(Response::from_parts(parts, body)))),
+            Content::Stream(client) => {
+                let framing = if request.version() == Version::HTTP_11 { Framing::Chunked } else { Framing::Plain };
+                let after =
+                    if framing == Framing::Chunked && !asks_for_close(request.headers()) { After::Stay } else { After::Close };
+                let head = head(&parts.headers, framing, after);
+                *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stream { head, framing, after, client });
+                Either::Right(std::future::pending())
+            }
+        }
+    }
+
+    fn take(&self) -> Option<Stream> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Drives a connection until it ends, or until a stream has been put aside.
+///
+/// # Errors
+/// How hyper ended the connection.
+pub async fn drive<S>(connection: &mut Connection<TokioIo<Socket>, S>, aside: &Aside) -> hyper::Result<Option<Stream>>
+where
+    S: HttpService<Incoming, ResBody = Full<Bytes>, Error = Infallible>,
+    Connection<TokioIo<Socket>, S>: Future<Output = hyper::Result<()>> + Unpin,
+{
+    poll_fn(|context| match Pin::new(&mut *connection).poll(context) {
+        Poll::Ready(ended) => Poll::Ready(ended.map(|()| None)),
+        Poll::Pending => aside.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(Some(stream)))),
+    })
+    .await
+}
+
+fn asks_for_close(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case("close"))
+}
+
+/// The head as hyper would write it.
+fn head(headers: &HeaderMap, framing: Framing, after: After) -> Vec<u8> {
+    let version = if framing == Framing::Chunked { "1.1" } else { "1.0" };
+    let mut head = format!("HTTP/{version} 200 OK\r\n").into_bytes();
+    let mut field = |name: &str, value: &[u8]| {
+        head.extend_from_slice(name.as_bytes());
+        head.extend_from_slice(b": ");
+        head.extend_from_slice(value);
+        head.extend_from_slice(b"\r\n");
+    };
+    for (name, value) in headers {
+        field(name.as_str(), value.as_bytes());
+    }
+    if after == After::Close && !headers.contains_key(header::CONNECTION) {
+        field("connection", b"close");
+    }
+    if framing == Framing::Chunked {
+        field("transfer-encoding", b"chunked");
+    }
+    field("date", date().as_bytes());
+    head.extend_from_slice(b"\r\n");
+    head
+}
+
+/// The time as HTTP writes it (RFC 9110, 5.6.7).
+fn date() -> String {
+    let mut date = String::new();
+    // A clock beyond the year 9999 has no such date.
+    if DateTimePrinter::new().print_timestamp_rfc9110(&Timestamp::now(), &mut date).is_err() {
+        let _ = write!(date, "Thu, 01 Jan 1970 00:00:00 GMT");
+    }
+    date
+}
