@@ -7,19 +7,16 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// What a client of HTTP/2 with prior knowledge sends first (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// A connection that is polled after so long a silence is a stream that has only looked around.
-const QUIET: Duration = Duration::from_millis(500);
 
 /// Any request that is whole has its answer by then; half a one gets none.
 const ANSWERED: Duration = Duration::from_millis(250);
@@ -42,8 +39,6 @@ pub struct Socket {
     write_timeout: Duration,
     /// Runs while a write waits for the peer.
     stalled: Option<Pin<Box<Sleep>>>,
-    /// When bytes last went out.
-    moved: Instant,
     /// Bytes have come in since bytes last went out: a request waits for its answer.
     is_unanswered: bool,
     /// Runs while the end of what the peer sends is kept back until then.
@@ -54,15 +49,7 @@ impl Socket {
     /// Watches a connection.
     #[must_use]
     pub fn new(stream: TcpStream, write_timeout: Duration) -> Self {
-        Self {
-            stream,
-            first: Vec::new(),
-            write_timeout,
-            stalled: None,
-            moved: Instant::now(),
-            is_unanswered: false,
-            end_kept: None,
-        }
+        Self { stream, first: Vec::new(), write_timeout, stalled: None, is_unanswered: false, end_kept: None }
     }
 
     /// Watches a connection of HTTP/1 whose stream has ended, and that has sent this since.
@@ -97,17 +84,9 @@ impl Socket {
         Ok(Speaks::Http1)
     }
 
-    /// Whether the peer has said that it will send nothing more. hyper notices by reading, but not while bytes that it does not
-    /// want yet stand before the end; a stream of lines alone writes nothing in silence, so nothing else would notice either.
-    fn is_peer_gone(&self) -> bool {
-        let ready = pin!(self.stream.ready(Interest::READABLE));
-        matches!(ready.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(ready)) if ready.is_read_closed())
-    }
-
     /// Passes a write's outcome on, or ends it if the peer has not taken anything for too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.moved = Instant::now();
             self.stalled = None;
             self.is_unanswered = false;
             if self.end_kept.take().is_some() {
@@ -164,9 +143,6 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.moved.elapsed() > QUIET && self.is_peer_gone() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
         Pin::new(&mut self.stream).poll_flush(context)
     }
 
