@@ -46,16 +46,18 @@ impl Bell {
         }
     }
 
-    /// The view has news.
-    pub fn ring(&mut self, view: ViewKey) {
+    /// The view has news. Whether somebody who serves many clients was at work already.
+    pub fn ring(&mut self, view: ViewKey) -> Ears {
         if self.listeners.receiver_count() > 0 {
             self.listeners.send_replace(());
         }
+        let mut ears = Ears::Free;
         for hung in &mut self.doorbells {
-            if !std::mem::replace(&mut hung.is_rung, true) {
-                hung.doorbell.ring(view);
+            if std::mem::replace(&mut hung.is_rung, true) || hung.doorbell.ring(view) == Ears::Busy {
+                ears = Ears::Busy;
             }
         }
+        ears
     }
 
     /// Somebody looks at the view now: the next news ring again.
@@ -64,6 +66,15 @@ impl Bell {
             hung.is_rung = false;
         }
     }
+}
+
+/// In what state news found those who serve many clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ears {
+    /// They slept, or there are none.
+    Free,
+    /// Some were at work: they look when they have done with what they do.
+    Busy,
 }
 
 /// Waits at one view.
@@ -115,16 +126,18 @@ impl Doorbell {
         self.is_asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Wakes the thread if it sleeps.
-    pub fn rouse(&self) {
+    /// Wakes the thread if it sleeps. In what state it was.
+    pub fn rouse(&self) -> Ears {
         if self.is_asleep.swap(false, Ordering::SeqCst) {
             (self.wake)();
+            return Ears::Free;
         }
+        Ears::Busy
     }
 
-    fn ring(&self, view: ViewKey) {
+    fn ring(&self, view: ViewKey) -> Ears {
         self.lock().push(view);
-        self.rouse();
+        self.rouse()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<ViewKey>> {

@@ -30,7 +30,7 @@ use crate::sse;
 use bytes::Bytes;
 use serde::Serialize;
 
-pub use bell::{Doorbell, Listener};
+pub use bell::{Doorbell, Ears, Listener};
 pub use expected::{Expected, Glob, Segment};
 pub use filter::Filter;
 pub use index::{Index, ViewKey};
@@ -118,12 +118,14 @@ impl Shared {
         }
     }
 
-    fn ring(&mut self, key: ChannelKey) {
+    fn ring(&mut self, key: ChannelKey) -> Ears {
+        let mut ears = Ears::Free;
         for view in self.index.views_of(key) {
-            if let Some(bell) = self.bells.get_mut(view) {
-                bell.ring(*view);
+            if self.bells.get_mut(view).is_some_and(|bell| bell.ring(*view) == Ears::Busy) {
+                ears = Ears::Busy;
             }
         }
+        ears
     }
 }
 
@@ -156,10 +158,11 @@ impl Channel {
     }
 
     /// Publishes batches in one step. The caller holds the store's turn, so the numbers come in order; its old lines
-    /// come before all new ones. A channel that was forgotten comes back.
-    pub fn publish(&self, batches: Vec<Batch>, life: ChannelLife) {
+    /// come before all new ones. A channel that was forgotten comes back. In what state that finds those who serve clients.
+    #[expect(clippy::must_use_candidate, reason = "only who could give more at once needs to know")]
+    pub fn publish(&self, batches: Vec<Batch>, life: ChannelLife) -> Ears {
         if batches.is_empty() && life == ChannelLife::Open {
-            return;
+            return Ears::Free;
         }
         let mut shared = self.channels.lock();
         let key = shared.index.open(&self.name);
@@ -169,7 +172,7 @@ impl Channel {
         if let ChannelLife::Ended(reason) = life {
             shared.index.end(key, reason);
         }
-        shared.ring(key);
+        shared.ring(key)
     }
 
     /// Shows the newest state of the unfinished line; nothing if the channel was forgotten.

@@ -5,9 +5,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Fittings, Manner, Pipeline};
+use super::{Fittings, Manner, Pipeline, REST};
 use crate::channel::{Channel, ChannelLife, Channels, Condition, Gap, Reason};
 use crate::clock::now;
 use crate::event::{Age, ChannelName};
@@ -28,6 +29,8 @@ pub struct Lanes {
     due: HashMap<FileKey, Instant>,
     /// Channels to be forgotten, and when.
     left: VecDeque<(Instant, Channel)>,
+    /// Whether the file that was read last may rest.
+    may_rest: bool,
 }
 
 /// Follows until the daemon stops. `step` waits until the given time at most, and tells what is new.
@@ -37,6 +40,9 @@ pub struct Lanes {
 pub fn follow(mut step: impl FnMut(Option<Instant>, &mut Sink<'_>) -> io::Result<Step>, lanes: &mut Lanes) -> io::Result<()> {
     while step(lanes.due(), &mut |news| lanes.take(news))? == Step::Again {
         lanes.do_what_is_due(Instant::now());
+        if lanes.take_rest() {
+            thread::sleep(REST);
+        }
     }
     Ok(())
 }
@@ -46,7 +52,7 @@ impl Lanes {
     #[must_use]
     pub fn new(fittings: Fittings, manner: Manner, channels: Channels) -> Self {
         let (paths, files, due) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new() }
+        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new(), may_rest: false }
     }
 
     /// Takes what a follower tells.
@@ -59,6 +65,10 @@ impl Lanes {
             News::State { path, state } => self.show(path, state),
             News::Left { path } => self.leave(path, Instant::now()),
         }
+    }
+
+    fn take_rest(&mut self) -> bool {
+        std::mem::take(&mut self.may_rest)
     }
 
     /// When something was put off to.
@@ -99,6 +109,7 @@ impl Lanes {
         let Some(way) = self.paths.get(&path) else { return };
         let pipeline = self.files.entry(file).or_insert_with(|| way.beside());
         pipeline.push(bytes, age);
+        self.may_rest = pipeline.takes_rest();
         note_due(&mut self.due, file, pipeline);
     }
 

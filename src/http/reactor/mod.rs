@@ -162,7 +162,9 @@ impl Reactors {
 
     /// Streams are to end: whoever sleeps must know it.
     pub fn rouse(&self) {
-        self.doors.iter().for_each(|door| door.bell.rouse());
+        for door in &self.doors {
+            door.bell.rouse();
+        }
     }
 }
 
