@@ -5,10 +5,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::batch::{Batch, MAX_BATCH};
 use crate::event::{Age, ChannelName, Event, Millis, Position};
-use crate::sse;
+use crate::sse::{self, Ids};
 
-/// What the scratch keeps of its memory after a very long line, in bytes: a usual turn fits.
-const KEPT_SCRATCH: usize = 4 * MAX_BATCH;
+/// The room for a batch and the usual line that makes it too large, in bytes.
+const ROOM: usize = MAX_BATCH + 4096;
+
+/// From this size on a batch takes over the memory in which it was encoded; a smaller one is copied, in bytes.
+const LARGE: usize = MAX_BATCH / 4;
 
 /// Names events: numbers from 1, times that never go backwards.
 #[derive(Debug)]
@@ -20,8 +23,12 @@ pub struct Store {
 struct Naming {
     /// The last event named; at first the beginning of the life.
     newest: Position,
-    /// Where events are encoded before they are cut to size; kept, so that steady state allocates once a batch.
+    /// Where events are encoded: the memory of the next batch, if it becomes a large one.
     scratch: Vec<u8>,
+    /// Where the event waits that made the scratch too large, while that becomes a batch.
+    spilled: Vec<u8>,
+    /// The ids of the turn.
+    ids: Ids,
 }
 
 impl Store {
@@ -29,7 +36,8 @@ impl Store {
     #[must_use]
     pub fn new(began: Millis) -> Self {
         let newest = Position { number: 0, time: began };
-        Self { naming: Mutex::new(Naming { newest, scratch: Vec::new() }) }
+        let naming = Naming { newest, scratch: Vec::with_capacity(ROOM), spilled: Vec::new(), ids: Ids::default() };
+        Self { naming: Mutex::new(naming) }
     }
 
     /// Takes the turn to name events of `channel`, all of one `age`, that arrive at `now`. Everybody else waits until it is dropped, which must
@@ -38,8 +46,10 @@ impl Store {
         // A panic while holding the turn leaves a number unused at worst: the order still holds.
         let mut naming = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
         naming.scratch.clear();
-        naming.scratch.shrink_to(KEPT_SCRATCH);
+        naming.scratch.shrink_to(ROOM);
+        naming.spilled.shrink_to(LARGE);
         let time = naming.newest.time.max(now);
+        naming.ids.set(time, channel);
         let number = naming.newest.number;
         Turn { channel: channel.clone(), time, age, number, sealed: number, batches: Vec::new(), naming }
     }
@@ -73,7 +83,8 @@ impl Turn<'_> {
         let start = self.naming.scratch.len();
         let position = self.position();
         self.number = position.number;
-        sse::event(&mut self.naming.scratch, position, &self.channel, event);
+        let Naming { scratch, ids, .. } = &mut *self.naming;
+        sse::event(scratch, ids, position.number, event);
         self.keep_batches_small(start);
     }
 
@@ -107,11 +118,30 @@ impl Turn<'_> {
     /// Makes a batch of the first `end` bytes of the scratch, whose last event has the number `last`.
     fn seal(&mut self, end: usize, last: u64) {
         if last > self.sealed {
-            let encoded = self.naming.scratch[..end].into();
+            let encoded = self.naming.take(end);
             self.batches.push(Batch::new(self.channel.clone(), self.time, self.sealed + 1..=last, encoded, self.age));
-            self.naming.scratch.drain(..end);
             self.sealed = last;
         }
+    }
+}
+
+impl Naming {
+    /// The first `end` bytes of the scratch, in memory of their own.
+    fn take(&mut self, end: usize) -> Box<[u8]> {
+        let Self { scratch, spilled, .. } = self;
+        if end < LARGE {
+            let small = scratch[..end].into();
+            scratch.drain(..end);
+            return small;
+        }
+        spilled.clear();
+        spilled.extend_from_slice(&scratch[end..]);
+        scratch.truncate(end);
+        // What it has too much is given back before the next is asked for, so that the two lie side by side.
+        let large = mem::take(scratch).into_boxed_slice();
+        scratch.reserve(ROOM.max(spilled.len()));
+        scratch.extend_from_slice(spilled);
+        large
     }
 }
 
