@@ -6,9 +6,11 @@
 //!   2-byte pieces               2-byte pieces
 //! ```
 //!
-//! Thirty rows, eight columns. The bridge is the real binary. Our own client comes first: it follows each case live through
+//! Thirty rows, ten columns. The bridge is the real binary. Our own client comes first: it follows each case live through
 //! the strict parser, and what it read is compared with what the case expects. The other clients, each started once,
-//! then follow all streams: they must hear the same events with the same ids, in the same order, exactly once.
+//! then follow all streams: they must hear the same events with the same ids, in the same order, exactly once. The column
+//! `bodies` is more than a client: it reads each stream over HTTP/1.0, HTTP/1.1 and HTTP/2, and the bodies must be the same
+//! bytes. `ended` and `live` ask the same of every kind of request, and of clients that are there while lines come.
 //!
 //! A cell is `ok`, a known fault of that client by its name (which must be exactly that fault), `-` where the row does not
 //! concern clients, or `FAILED`; below the table, a failure prints what was expected and what came.
@@ -34,6 +36,7 @@ mod conformance {
     pub(crate) mod raw;
 
     // Who follows.
+    pub(crate) mod bodies;
     pub(crate) mod browser;
     pub(crate) mod clients;
     pub(crate) mod page;
@@ -43,6 +46,10 @@ mod conformance {
     // What is said of it.
     pub(crate) mod faults;
     pub(crate) mod table;
+
+    // The same bytes over every version of HTTP, beyond the matrix.
+    mod ended;
+    mod live;
 }
 
 use std::{fs, path::Path, thread};

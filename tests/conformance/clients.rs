@@ -12,9 +12,10 @@ use std::{
 };
 
 use super::{
+    bodies,
     browser::Browser,
     process::Process,
-    raw::{Request, judge},
+    raw::{Request, Version, judge},
     stream::{Heard, Said, Stream, Until},
     table::Answers,
     tools,
@@ -24,7 +25,7 @@ use crate::harness::parser::{Message, Parser};
 /// No client needs longer for the whole matrix.
 const PATIENCE: Duration = Duration::from_secs(100);
 
-/// Streams that curl and our own client follow at a time.
+/// Streams that curl and our own clients follow at a time.
 const WIDTH: usize = 6;
 
 /// A column.
@@ -32,8 +33,12 @@ const WIDTH: usize = 6;
 pub(crate) enum Client {
     /// A plain socket and the strict parser.
     Parser,
-    /// curl; its output goes through the strict parser.
+    /// The bytes of the bodies over HTTP/1.0, HTTP/1.1 and HTTP/2, which must be the same.
+    Bodies,
+    /// curl over HTTP/1.1; its output goes through the strict parser.
     Curl,
+    /// curl over HTTP/2 with prior knowledge; the same.
+    CurlH2,
     /// npm `eventsource`.
     EventSource,
     /// The `EventSource` of npm `undici`.
@@ -50,9 +55,11 @@ pub(crate) enum Client {
 
 impl Client {
     /// All columns, in order.
-    pub(crate) const ALL: [Client; 8] = [
+    pub(crate) const ALL: [Client; 10] = [
         Client::Parser,
+        Client::Bodies,
         Client::Curl,
+        Client::CurlH2,
         Client::EventSource,
         Client::Undici,
         Client::HttpxSse,
@@ -65,7 +72,9 @@ impl Client {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Client::Parser => "parser",
+            Client::Bodies => "bodies",
             Client::Curl => "curl",
+            Client::CurlH2 => "curl-h2",
             Client::EventSource => "eventsource",
             Client::Undici => "undici",
             Client::HttpxSse => "httpx-sse",
@@ -79,12 +88,19 @@ impl Client {
     pub(crate) fn version(self) -> String {
         match self {
             Client::Parser => "the tests' own".to_owned(),
+            Client::Bodies => "HTTP/1.0, HTTP/1.1 and HTTP/2, byte for byte".to_owned(),
             Client::Curl => tools::program_version("curl"),
+            Client::CurlH2 => format!("{} with --http2-prior-knowledge", tools::program_version("curl")),
             Client::EventSource | Client::Undici => tools::node_version(self.name()),
             Client::HttpxSse | Client::SseclientPy => tools::python_version(self.name()),
             Client::Chromium => tools::program_version(Browser::Chromium.program()),
             Client::Firefox => tools::program_version(Browser::Firefox.program()),
         }
+    }
+
+    /// Whether all its requests come over HTTP/1, where a cutter can read them.
+    pub(crate) fn is_over_http1(self) -> bool {
+        !matches!(self, Client::Bodies | Client::CurlH2)
     }
 
     /// Follows all streams.
@@ -95,8 +111,16 @@ impl Client {
                 heard = each(streams, follow_raw);
                 Ok(())
             }
+            Client::Bodies => {
+                heard = each(streams, bodies::follow);
+                Ok(())
+            }
             Client::Curl => {
-                heard = each(streams, follow_curl);
+                heard = each(streams, |stream| follow_curl(stream, Version::Http11));
+                Ok(())
+            }
+            Client::CurlH2 => {
+                heard = each(streams, |stream| follow_curl(stream, Version::Http2));
                 Ok(())
             }
             Client::EventSource => drive(Command::new("node").arg(tools::file("node/eventsource.mjs")), streams, &mut heard),
@@ -165,9 +189,6 @@ fn each(streams: &[Stream], follow: fn(&Stream) -> Heard) -> Vec<Heard> {
     heard.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Reads one response until the client is done with the stream; the connection may break.
-type Connect = fn(&Stream, &str, &mut Hearing) -> io::Result<()>;
-
 /// What has been heard of a stream over all its connections.
 #[derive(Default)]
 struct Hearing {
@@ -193,8 +214,9 @@ impl Hearing {
     }
 }
 
-/// Follows one stream with a client that does not return by itself.
-fn follow_by(stream: &Stream, connect: Connect) -> Heard {
+/// Follows one stream with a client that does not return by itself. `connect` reads one response, behind a last id, until the
+/// client is done with the stream; the connection may break.
+fn follow_by(stream: &Stream, connect: impl Fn(&Stream, &str, &mut Hearing) -> io::Result<()>) -> Heard {
     let deadline = Instant::now() + Duration::from_millis(stream.limit);
     let mut hearing = Hearing::default();
     let mut breaks = 0;
@@ -231,10 +253,10 @@ fn follow_raw(stream: &Stream) -> Heard {
     })
 }
 
-fn follow_curl(stream: &Stream) -> Heard {
+fn follow_curl(stream: &Stream, version: Version) -> Heard {
     follow_by(stream, |stream, last_id, hearing| {
-        let mut command = Command::new("curl");
-        command.args(["-sSN", "--noproxy", "*", "--max-time"]).arg((stream.limit / 1000).to_string()).arg(&stream.url);
+        let mut command = tools::curl(version, stream.limit / 1000);
+        command.arg(&stream.url);
         if !last_id.is_empty() {
             command.arg("-H").arg(format!("Last-Event-ID: {last_id}"));
         }

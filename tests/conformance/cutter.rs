@@ -1,6 +1,7 @@
 //! A small TCP proxy that delivers a server's wire in an unkind way.
 //!
-//! What the client sends passes through as it is; what the server sends is cut by a [`Plan`]. Each [`Cutter`] has a port of
+//! What the client sends passes through as it is; what the server sends is cut by a [`Plan`]. Bytes are bytes: all plans but
+//! one, which reads the request, serve HTTP/2 as well, whose first words end like a head. Each [`Cutter`] has a port of
 //! its own, so a browser's limit of six connections to one host does not touch the matrix.
 
 use std::{
@@ -31,6 +32,8 @@ pub(crate) enum Plan {
     /// The connection breaks after so many bytes of the body as the request's `break=` says, the first time that this is
     /// asked for.
     Break,
+    /// The first connection breaks after so many bytes of whatever the server says.
+    BreakOnce(usize),
     /// After so many bytes nothing is read for a while; then the rest comes.
     Stall {
         /// Bytes that pass before.
@@ -52,7 +55,7 @@ struct Shared {
     upstream: u16,
     plan: Plan,
     is_over: AtomicBool,
-    /// The request lines whose connection has been broken.
+    /// The request lines (of HTTP/2: what stands in their place) whose connection has been broken.
     broken: Mutex<HashSet<String>>,
 }
 
@@ -138,6 +141,11 @@ impl Shared {
                     return break_after(server, client, after);
                 }
             }
+            Plan::BreakOnce(after) => {
+                if self.is_first(&String::from_utf8_lossy(head)) {
+                    return io::copy(&mut server.take(after as u64), client).map(drop);
+                }
+            }
             Plan::Stall { after, pause } => {
                 io::copy(&mut server.take(after as u64), client)?;
                 thread::sleep(pause);
@@ -152,8 +160,12 @@ impl Shared {
         let line = head.lines().next()?;
         let (_, value) = line.split_once("break=")?;
         let digits = value.split(|c: char| !c.is_ascii_digit()).next()?;
-        let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
-        broken.insert(line.to_owned()).then(|| digits.parse().ok())?
+        self.is_first(line).then(|| digits.parse().ok())?
+    }
+
+    /// Whether no connection of this request has been broken yet; from now on, one has.
+    fn is_first(&self, line: &str) -> bool {
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner).insert(line.to_owned())
     }
 }
 

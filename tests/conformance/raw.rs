@@ -1,28 +1,61 @@
-//! The matrix's own client: a plain socket, HTTP/1.1 read by hand, the strict parser behind it.
+//! The matrix's own client: a plain socket, HTTP/1 read by hand, the strict parser behind it.
 //!
-//! It sees what the other clients hide: every byte, the place of every cut, and what the parser forgives.
+//! It sees what the other clients hide: every byte, the place of every cut, and what the parser forgives. For HTTP/2 it lets
+//! curl take the frames apart, and reads head and body of what curl writes.
 
 use std::{
     io::{self, Read, Write},
     net::{Ipv4Addr, TcpStream},
+    process::ChildStdout,
     time::Instant,
 };
 
+use super::{process::Process, tools};
 use crate::harness::{
     PATIENCE,
     parser::{Message, Parser},
 };
 
+/// A way over which a stream comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    /// The body is plain and ends with the connection.
+    Http10,
+    /// The body comes in chunks.
+    Http11,
+    /// The body comes in frames.
+    Http2,
+}
+
+impl Version {
+    /// All of them.
+    pub(crate) const ALL: [Version; 3] = [Version::Http10, Version::Http11, Version::Http2];
+}
+
 /// One request and what has been read of its response.
 pub(crate) struct Request {
-    socket: TcpStream,
-    /// A stream that goes on must not keep us for ever.
-    deadline: Instant,
+    source: Source,
     /// What has been read so far.
     pub(crate) response: Response,
 }
 
+/// Where the response comes from.
+enum Source {
+    Socket(TcpStream),
+    Curl(Process, ChildStdout),
+}
+
 impl Request {
+    /// Asks for `path` with these header fields.
+    pub(crate) fn ask(version: Version, port: u16, path: &str, fields: &[(&str, &str)]) -> io::Result<Self> {
+        let source = match version {
+            Version::Http10 => Source::ask(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?, "1.0", path, fields)?,
+            Version::Http11 => Source::ask(TcpStream::connect((Ipv4Addr::LOCALHOST, port))?, "1.1", path, fields)?,
+            Version::Http2 => Source::curl(port, path, fields)?,
+        };
+        Ok(Self { source, response: Response::default() })
+    }
+
     /// Asks for `path`, with `last_event_id` if it is not empty.
     pub(crate) fn get(port: u16, path: &str, last_event_id: &str) -> io::Result<Self> {
         let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
@@ -31,12 +64,10 @@ impl Request {
 
     /// The same over a socket that the caller has prepared.
     pub(crate) fn get_over(socket: TcpStream, path: &str, last_event_id: &str) -> io::Result<Self> {
-        socket.set_read_timeout(Some(PATIENCE))?;
-        let port = socket.peer_addr()?.port();
-        let id = if last_event_id.is_empty() { String::new() } else { format!("Last-Event-ID: {last_event_id}\r\n") };
-        let head = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: text/event-stream\r\n{id}\r\n");
-        (&socket).write_all(head.as_bytes())?;
-        Ok(Self { socket, deadline: Instant::now() + PATIENCE, response: Response::default() })
+        let mut fields = vec![("Accept", "text/event-stream")];
+        fields.extend((!last_event_id.is_empty()).then_some(("Last-Event-ID", last_event_id)));
+        let source = Source::ask(socket, "1.1", path, &fields)?;
+        Ok(Self { source, response: Response::default() })
     }
 
     /// Reads until the response head is there: from then on, the server has this client.
@@ -52,9 +83,11 @@ impl Request {
     /// Reads as long as `is_wanted` says so.
     pub(crate) fn read_while(&mut self, is_wanted: impl Fn(&Response) -> bool) -> io::Result<()> {
         let mut buffer = vec![0; 64 * 1024];
+        // A stream that goes on must not keep us for ever.
+        let deadline = Instant::now() + PATIENCE;
         while is_wanted(&self.response) {
             self.read_some(&mut buffer)?;
-            if Instant::now() > self.deadline {
+            if Instant::now() > deadline {
                 return Err(self.response.explain(&format!("what was waited for did not come within {PATIENCE:?}")));
             }
         }
@@ -64,16 +97,53 @@ impl Request {
     /// Reads exactly `count` more bytes of the wire.
     pub(crate) fn read_bytes(&mut self, count: usize) -> io::Result<()> {
         let mut left = vec![0; count];
-        self.socket.read_exact(&mut left)?;
+        self.source.read_exact(&mut left)?;
         self.response.push(&left)
     }
 
     fn read_some(&mut self, buffer: &mut [u8]) -> io::Result<()> {
-        let count = self.socket.read(buffer).map_err(|cause| self.response.explain(&cause))?;
-        if count == 0 {
-            return Err(self.response.explain(&"the server closed the connection"));
+        let count = self.source.read(buffer).map_err(|cause| self.response.explain(&cause))?;
+        if count > 0 {
+            return self.response.push(&buffer[..count]);
         }
-        self.response.push(&buffer[..count])
+        if let Source::Curl(curl, _) = &mut self.source
+            && !curl.wait()?
+        {
+            return Err(self.response.explain(&curl.complaint()));
+        }
+        self.response.is_closed = true;
+        if self.response.is_complete() { Ok(()) } else { Err(self.response.explain(&"the server closed the connection")) }
+    }
+}
+
+impl Source {
+    fn ask(mut socket: TcpStream, version: &str, path: &str, fields: &[(&str, &str)]) -> io::Result<Self> {
+        socket.set_read_timeout(Some(PATIENCE))?;
+        let port = socket.peer_addr()?.port();
+        let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let fields = fields.concat();
+        socket.write_all(format!("GET {path} HTTP/{version}\r\nHost: 127.0.0.1:{port}\r\n{fields}\r\n").as_bytes())?;
+        Ok(Source::Socket(socket))
+    }
+
+    fn curl(port: u16, path: &str, fields: &[(&str, &str)]) -> io::Result<Self> {
+        let mut curl = tools::curl(Version::Http2, 3 * PATIENCE.as_secs());
+        for (name, value) in fields {
+            // To curl, a colon and nothing behind it means that the field is to be left out.
+            curl.arg("-H").arg(if value.is_empty() { format!("{name};") } else { format!("{name}: {value}") });
+        }
+        let mut process = Process::start(curl.arg("-i").arg(format!("http://127.0.0.1:{port}{path}")))?;
+        let (_, output) = process.pipes();
+        Ok(Source::Curl(process, output))
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Source::Socket(socket) => socket.read(buffer),
+            Source::Curl(_, output) => output.read(buffer),
+        }
     }
 }
 
@@ -83,6 +153,8 @@ pub(crate) struct Response {
     /// The head with its blank line.
     head: Vec<u8>,
     chunks: Chunks,
+    /// The connection has ended, as it should.
+    is_closed: bool,
     /// The event stream's reader, for its violations and its cursor.
     pub(crate) parser: Parser,
     /// The body without its chunk framing.
@@ -103,15 +175,26 @@ impl Response {
             bytes = rest;
         }
         let start = self.body.len();
-        self.chunks.push(bytes, &mut self.body)?;
+        if self.is_chunked() {
+            self.chunks.push(bytes, &mut self.body)?;
+        } else {
+            self.body.extend_from_slice(bytes);
+        }
         self.messages.extend(self.parser.push(&self.body[start..]));
         Ok(())
     }
 
     /// The status code; 0 before the head is there.
     pub(crate) fn status(&self) -> u16 {
-        let line = self.head.get(9..12).unwrap_or_default();
-        str::from_utf8(line).ok().and_then(|code| code.parse().ok()).unwrap_or_default()
+        let code = self.head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        str::from_utf8(code).ok().and_then(|code| code.parse().ok()).unwrap_or_default()
+    }
+
+    /// The header fields, their names in small letters.
+    pub(crate) fn fields(&self) -> Vec<(String, String)> {
+        let head = String::from_utf8_lossy(&self.head);
+        let fields = head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
     }
 
     /// The length of the head.
@@ -125,7 +208,23 @@ impl Response {
 
     /// Whether the last byte of the response has been read.
     pub(crate) fn is_complete(&self) -> bool {
-        self.has_head() && (self.status() == 204 || self.chunks.is_over())
+        let length = self.field("content-length").and_then(|length| length.parse::<usize>().ok());
+        match length {
+            _ if !self.has_head() => false,
+            _ if self.status() == 204 => true,
+            Some(length) => self.body.len() == length,
+            None if self.is_chunked() => self.chunks.is_over(),
+            None => self.is_closed,
+        }
+    }
+
+    /// A header field's value; `name` in small letters.
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
+        self.fields().into_iter().find_map(|(known, value)| (known == name).then_some(value))
+    }
+
+    fn is_chunked(&self) -> bool {
+        self.has_head() && self.field("transfer-encoding").is_some_and(|coding| coding == "chunked")
     }
 
     fn explain(&self, cause: &dyn std::fmt::Display) -> io::Error {

@@ -46,8 +46,12 @@ pub(crate) struct Trial {
     pub(crate) expected: Vec<Said>,
     /// The client for whom this trial is; all, if none.
     pub(crate) only: Option<Client>,
+    /// A cutter reads the request, which it can only if that came over HTTP/1.
+    pub(crate) is_over_http1: bool,
     /// The connection breaks between the response's head and the first byte of its body.
     pub(crate) breaks_before_body: bool,
+    /// A client that hears of no break has not been tried.
+    pub(crate) must_break: bool,
 }
 
 /// A bridge and the cutters before it.
@@ -134,7 +138,9 @@ impl Row {
 
     /// The trials of one client.
     pub(crate) fn trials_for(&self, client: Client) -> impl Iterator<Item = &Trial> {
-        self.trials.iter().filter(move |trial| trial.only.is_none_or(|only| only == client))
+        let is_for =
+            move |trial: &&Trial| trial.only.is_none_or(|only| only == client) && (client.is_over_http1() || !trial.is_over_http1);
+        self.trials.iter().filter(is_for)
     }
 
     /// What one client is to follow. Its name stands in each URL, so that a cutter breaks each client's connection once.
@@ -168,7 +174,9 @@ fn trial(case: &Case, name: &str, port: u16, expected: Vec<Said>) -> Trial {
         stream: stream(format!("{} {variant}{name}", case.number), port, PATH, case.until, &expected),
         expected,
         only: case.only,
+        is_over_http1: false,
         breaks_before_body: false,
+        must_break: false,
     }
 }
 

@@ -11,6 +11,7 @@ use std::{
 use socket2::{Domain, Socket, Type};
 
 use super::{
+    clients::Client,
     cutter::Plan,
     feed::Writer,
     raw::{Request, Response, judge},
@@ -94,9 +95,35 @@ fn broken_trials(house: &mut House, whole: &Response) -> io::Result<Vec<Trial>> 
         let name = format!("25 broken after byte {after} of the body");
         let mut stream = stream(name, *port, &path, Until::End, &expected);
         stream.returns = true;
-        Trial { stream, expected: expected.clone(), only: None, breaks_before_body: after <= before_body }
+        let breaks_before_body = after <= before_body;
+        Trial { stream, expected: expected.clone(), only: None, is_over_http1: true, breaks_before_body, must_break: false }
     };
-    Ok(breaks.zip(ports.iter().cycle()).map(trial).collect())
+    let mut trials: Vec<Trial> = breaks.zip(ports.iter().cycle()).map(trial).collect();
+    trials.extend(broken_http2_trials(house, whole)?);
+    Ok(trials)
+}
+
+/// Bytes of frames that stand around a body: their heads, the fields, what the connection says of itself. A break behind the
+/// last of them breaks nothing.
+const FRAMES: usize = 400;
+
+/// The same over HTTP/2, where no cutter can read a request or a head: each break has a cutter of its own, which counts
+/// from the first byte of the connection. Bodies are compared where nothing breaks.
+fn broken_http2_trials(house: &mut House, whole: &Response) -> io::Result<Vec<Trial>> {
+    let expected = said(whole.messages.clone());
+    let trial = |port, name: String, client, must_break| {
+        let mut stream = stream(name, port, PATH, Until::End, &expected);
+        stream.returns = client == Client::CurlH2;
+        let expected = expected.clone();
+        Trial { stream, expected, only: Some(client), is_over_http1: false, breaks_before_body: false, must_break }
+    };
+    let mut trials = vec![trial(house.bridge.port, "25 whole".to_owned(), Client::Bodies, false)];
+    for after in (0..=whole.body.len() + FRAMES).step_by(scale(5, 1)) {
+        let port = house.cut(Plan::BreakOnce(after))?;
+        let name = format!("25 broken after byte {after} of the connection");
+        trials.push(trial(port, name, Client::CurlH2, after < whole.body.len()));
+    }
+    Ok(trials)
 }
 
 /// Bytes of the wire between the head and the first byte of the body: the line with the first chunk's size.
@@ -136,7 +163,14 @@ pub(crate) fn heartbeat_at_a_slow_socket() -> Row {
     match (heard, house.cut(plan)) {
         (Ok(expected), Ok(port)) => {
             let stream = stream("26 slow socket".to_owned(), port, PATH, Until::Count(expected.len()), &expected);
-            row.trials.push(Trial { stream, expected, only: None, breaks_before_body: false });
+            row.trials.push(Trial {
+                stream,
+                expected,
+                only: None,
+                is_over_http1: false,
+                breaks_before_body: false,
+                must_break: false,
+            });
         }
         (Err(problem), _) => row.check("our own client", Err(problem)),
         (_, Err(cause)) => row.check("the cutter", Err(cause.to_string())),

@@ -186,6 +186,7 @@ fn judge_trial(trial: &Trial, heard: &Heard) -> Result<(), String> {
     let got: Vec<Said> = heard.messages.iter().filter(|said| lasts(said)).cloned().collect();
     match &heard.error {
         Some(error) => Err(format!("{error} (heard {} of {} events, {} breaks)", got.len(), trial.expected.len(), heard.breaks)),
+        None if trial.must_break && heard.breaks == 0 => Err("the connection did not break".to_owned()),
         None => compare(&trial.expected, &got),
     }
 }

@@ -6,6 +6,8 @@ use std::{
     process::Command,
 };
 
+use super::raw::Version;
+
 /// The programs that must be in the search path.
 const PROGRAMS: [&str; 4] = ["curl", "node", "chromium", "firefox-esr"];
 
@@ -43,6 +45,18 @@ fn missing() -> impl Iterator<Item = String> {
 
 fn is_in_path(name: &str) -> bool {
     env::split_paths(&env::var_os("PATH").unwrap_or_default()).any(|directory| directory.join(name).is_file())
+}
+
+/// curl, which passes on the bytes of a body as they come, and ends after so many seconds.
+pub(crate) fn curl(version: Version, limit: u64) -> Command {
+    let mut curl = Command::new("curl");
+    let version = match version {
+        Version::Http10 => "--http1.0",
+        Version::Http11 => "--http1.1",
+        Version::Http2 => "--http2-prior-knowledge",
+    };
+    curl.args([version, "-sSN", "--noproxy", "*", "--max-time"]).arg(limit.to_string());
+    curl
 }
 
 /// The version of a program, as it tells it: the first word with a digit and a dot.
