@@ -45,8 +45,14 @@ impl Stage {
         let channel = channels.open("x".parse().unwrap());
         let metrics: Arc<Metrics> = Arc::default();
         let (give_back, _) = mpsc::channel(1);
-        let equipment =
-            Equipment { ending: Ending::default(), metrics: Arc::clone(&metrics), write_timeout: PATIENCE, tick, give_back };
+        let equipment = Equipment {
+            ending: Ending::default(),
+            metrics: Arc::clone(&metrics),
+            write_timeout: PATIENCE,
+            tick,
+            crowd_has_left: || {},
+            give_back,
+        };
         let (reactors, threads) = Reactors::new(1, &equipment).unwrap();
         for reactor in threads {
             thread::spawn(move || reactor.run());

@@ -5,6 +5,7 @@
 //! within a second whatever clients do; a second signal ends it at once.
 
 pub mod exit;
+mod heap;
 mod reading;
 mod signals;
 mod tasks;
@@ -169,6 +170,7 @@ impl Daemon {
             metrics: Arc::clone(&self.metrics),
             write_timeout: config.write_timeout,
             tick: TICK,
+            crowd_has_left: heap::give_back,
             give_back,
         };
         let reactors = self.start_reactors(&equipment)?;

@@ -27,7 +27,7 @@ impl Reactor {
             let Ok(number) = u32::try_from(entry.key()) else { continue };
             // One that cannot be watched is not served: the client comes back.
             if watch(self.poll.registry(), &seat.socket, (number, seat.guest)).is_ok() {
-                entry.insert(seat);
+                entry.insert(Box::new(seat));
                 self.put_behind(number);
             }
         }

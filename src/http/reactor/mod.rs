@@ -59,6 +59,9 @@ const EVENTS: usize = 1024;
 /// How long those who are behind have turns before the others are looked at again.
 const SLICE: Duration = Duration::from_micros(500);
 
+/// How many clients are a crowd.
+const CROWD: usize = 512;
+
 /// Why most connections end.
 const GONE: &str = "the peer has gone";
 
@@ -124,6 +127,8 @@ pub struct Equipment {
     pub write_timeout: Duration,
     /// How rough the clock for silence and for standing still is; [`TICK`] in a daemon.
     pub tick: Duration,
+    /// Called when most of many clients have gone.
+    pub crowd_has_left: fn(),
     /// Takes connections back; has room for all there may be.
     pub give_back: Sender<Returned>,
 }
@@ -180,9 +185,12 @@ pub struct Reactor {
     door: Arc<Door>,
     poll: Poll,
     events: Events,
-    seats: Slab<Seat>,
+    /// Each in memory of its own, which goes back when it leaves.
+    seats: Slab<Box<Seat>>,
     /// How many clients there have been.
     guests: u32,
+    /// The most that there were at a time, since a crowd left last.
+    crowd: usize,
     groups: BTreeMap<Kind, Group>,
     /// Views to be swept.
     rung: Vec<ViewKey>,
@@ -217,6 +225,7 @@ impl Reactor {
             events: Events::with_capacity(EVENTS),
             seats: Slab::new(),
             guests: 0,
+            crowd: 0,
             groups: BTreeMap::new(),
             rung: Vec::new(),
             swept: Vec::new(),
@@ -243,6 +252,19 @@ impl Reactor {
             self.sweep_all();
             self.give_turns();
             self.make_visits();
+            self.notice_crowds();
+        }
+    }
+
+    /// When most of a crowd has left, and again when nobody is left of it, its memory goes with it.
+    fn notice_crowds(&mut self) {
+        self.crowd = self.crowd.max(self.seats.len());
+        let has_left = self.crowd >= CROWD && self.seats.len() <= self.crowd / 8;
+        if has_left || (self.seats.is_empty() && self.seats.capacity() >= CROWD) {
+            self.crowd = self.seats.len();
+            self.seats.shrink_to_fit();
+            self.behind.shrink_to_fit();
+            (self.equipment.crowd_has_left)();
         }
     }
 
@@ -322,7 +344,7 @@ impl Reactor {
 
     /// The seat, if the same client still has it.
     fn seat_of(&mut self, (seat, guest): Visit) -> Option<&mut Seat> {
-        self.seats.get_mut(seat as usize).filter(|seat| seat.guest == guest)
+        self.seats.get_mut(seat as usize).map(|seat| &mut **seat).filter(|seat| seat.guest == guest)
     }
 
     /// Ends a connection without a clean end of its stream.
@@ -332,7 +354,7 @@ impl Reactor {
     }
 
     /// Takes a client off its seat.
-    fn remove(&mut self, seat: u32) -> Seat {
+    fn remove(&mut self, seat: u32) -> Box<Seat> {
         self.leave_group(seat);
         self.seats.remove(seat as usize)
     }

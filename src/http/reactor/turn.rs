@@ -8,6 +8,7 @@ use mio::unix::SourceFd;
 use super::group::Group;
 use super::seat::{Part, Peer, Pending, Place, Seat, Sent};
 use super::visits::Tick;
+use super::wire::Framing;
 use super::{After, GONE, Reactor, Returned, SLICE, kind_of};
 use crate::http::client::{self, Chunk, Next};
 use crate::http::query::Format;
@@ -43,7 +44,7 @@ impl Reactor {
         }
         match client::next(&mut seat.subscriber, seat.format, said, &self.equipment.metrics) {
             Next::Chunk(chunk) => self.send_chunk(number, &head, &chunk),
-            Next::Cut => self.dismiss(number, BEHIND),
+            Next::Cut => self.cut(number, &head),
             Next::End => self.send_last(number, &head),
             Next::Wait if self.is_ending => self.send_last(number, &head),
             Next::Wait if !head.is_empty() => self.send_chunk(number, &head, &Chunk::default()),
@@ -83,6 +84,16 @@ impl Reactor {
         }
     }
 
+    /// The client fell behind before it was sent anything, or after; in any case it gets an answer first.
+    fn cut(&mut self, number: u32, head: &[u8]) {
+        self.wire.fill(head, &Chunk::default(), Framing::Plain);
+        if !head.is_empty() {
+            // A socket that is new has room for it.
+            let _ = self.seats[number as usize].send(&self.wire, 0, self.now);
+        }
+        self.dismiss(number, BEHIND);
+    }
+
     fn send_last(&mut self, number: u32, head: &[u8]) {
         let seat = &mut self.seats[number as usize];
         self.wire.fill_last(head, seat.framing);
@@ -104,7 +115,7 @@ impl Reactor {
         if !stays || self.poll.registry().deregister(&mut SourceFd(&seat.socket.as_raw_fd())).is_err() {
             return seat.hang_up();
         }
-        let Seat { socket, unread, ticket, .. } = seat;
+        let Seat { socket, unread, ticket, .. } = *seat;
         // There is room for it: it has a place among the connections. Nobody takes it only when the daemon is gone.
         let _ = self.equipment.give_back.try_send(Returned { stream: socket, unread, ticket });
     }
