@@ -35,3 +35,11 @@ pub struct Group {
     /// Their seats, at least one.
     pub seats: Vec<u32>,
 }
+
+impl Group {
+    /// All members, beginning with another one each time: who is served last has waited for all others.
+    pub fn members_from(&self, turn: usize) -> impl Iterator<Item = u32> {
+        let (before, behind) = self.seats.split_at(turn % self.seats.len());
+        behind.iter().chain(before).copied()
+    }
+}

@@ -179,6 +179,9 @@ impl Door {
     }
 }
 
+/// A member of a group who did not take all that it was sent: what is pending for it, or nothing if it has gone.
+type Fallen = (u32, Option<Box<Pending>>);
+
 /// A thread that serves clients.
 pub struct Reactor {
     equipment: Equipment,
@@ -197,7 +200,7 @@ pub struct Reactor {
     /// Memory of the last list of those.
     swept: Vec<ViewKey>,
     /// Members of groups who did not take what they were sent, and groups that are to be parted.
-    fallen: Vec<(u32, Option<Box<Pending>>)>,
+    fallen: Vec<Fallen>,
     apart: Vec<Kind>,
     /// Those who are behind, each once; some may have left.
     behind: VecDeque<Visit>,

@@ -2,7 +2,8 @@
 
 use super::group::{Group, Kind};
 use super::seat::{Pending, Sent};
-use super::{GONE, Reactor};
+use super::wire::Wire;
+use super::{Fallen, GONE, Reactor};
 use crate::batch::MAX_BATCH;
 use crate::channel::Reading;
 use crate::http::client::Chunk;
@@ -37,17 +38,11 @@ impl Reactor {
                         self.wire.fill(&[], &chunk, kind.framing);
                         self.equipment.metrics.stream_bytes.add((chunk.length() * group.seats.len()) as u64);
                         self.sweeps = self.sweeps.wrapping_add(1);
-                        let first = self.sweeps % group.seats.len();
-                        for number in group.seats[first..].iter().chain(&group.seats[..first]) {
-                            match self.seats[*number as usize].send(&self.wire, 0, self.now) {
-                                Sent::All => {}
-                                Sent::Part(count) => {
-                                    let pending = Pending::of(&self.wire, &[], &chunk, kind.format, count);
-                                    self.fallen.push((*number, Some(Box::new(pending))));
-                                }
-                                Sent::Gone => self.fallen.push((*number, None)),
-                            }
-                        }
+                        let fallen = group.members_from(self.sweeps).filter_map(|number| {
+                            let sent = self.seats[number as usize].send(&self.wire, 0, self.now);
+                            fallen(number, sent, &self.wire, &chunk, *kind)
+                        });
+                        self.fallen.extend(fallen);
                     }
                 }
                 is_more = true;
@@ -78,6 +73,15 @@ impl Reactor {
                 self.part(group);
             }
         }
+    }
+}
+
+/// A member who did not take all that it was sent, and what is pending for it.
+fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, kind: Kind) -> Option<Fallen> {
+    match sent {
+        Sent::All => None,
+        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, kind.format, count))))),
+        Sent::Gone => Some((number, None)),
     }
 }
 

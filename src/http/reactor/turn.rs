@@ -22,12 +22,12 @@ impl Reactor {
         if self.behind.is_empty() {
             return;
         }
-        let began = Instant::now();
+        let (began, rung) = (Instant::now(), self.rung.len());
         while let Some(visit) = self.behind.pop_front() {
             if self.seat_of(visit).is_some_and(|seat| matches!(seat.place, Place::Behind)) {
                 self.give_turn(visit.0);
             }
-            if !self.rung.is_empty() || began.elapsed() > SLICE {
+            if self.rung.len() > rung || began.elapsed() > SLICE {
                 return;
             }
         }
