@@ -235,6 +235,12 @@ impl Subscriber {
         self.channels.lock().index.read(self.view, &mut self.cursor, room)
     }
 
+    /// Whether nothing will ever be read any more.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        matches!(self.channels.lock().index.read(self.view, &mut self.cursor.clone(), 0), Reading::Finished)
+    }
+
     /// The events above the cursor `before`, up to the event `to`, once more. `None` if not all of them are held any more.
     #[must_use]
     pub fn read_again(&self, before: &Cursor, to: u64) -> Option<Vec<Bytes>> {

@@ -83,12 +83,12 @@ pub struct Pending {
     pub sent: usize,
 }
 
-/// Of what a client has taken a part.
+/// Which part of a stream goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// A chunk.
-    Chunk,
-    /// The clean end.
+    /// More may follow.
+    Inner,
+    /// The clean end is in it.
     Last,
 }
 
@@ -175,12 +175,16 @@ impl Seat {
         }
     }
 
+    /// Fills the wire with what goes out next.
+    pub fn fill(&self, wire: &mut Wire, head: &[u8], chunk: &Chunk, part: Part) {
+        wire.fill(head, chunk, self.framing);
+        if part == Part::Last {
+            wire.end(self.framing);
+        }
+    }
+
     /// Fills the wire with what is pending. False if it is no longer held: then the stream can only be cut.
     pub fn refill(&self, pending: &Pending, wire: &mut Wire) -> bool {
-        if pending.part == Part::Last {
-            wire.fill_last(&pending.head, self.framing);
-            return true;
-        }
         let chunk = match &pending.span {
             None => Chunk { said: pending.said.clone(), ..Chunk::default() },
             Some(span) => {
@@ -188,7 +192,7 @@ impl Seat {
                 Chunk::of_events(pending.said.clone(), events, span.from.clone(), span.to, self.format)
             }
         };
-        wire.fill(&pending.head, &chunk, self.framing);
+        self.fill(wire, &pending.head, &chunk, pending.part);
         wire.length() == pending.length
     }
 }
@@ -196,19 +200,13 @@ impl Seat {
 impl Pending {
     /// What is left of a wire that holds `chunk` behind `head`, of which so many bytes were sent.
     #[must_use]
-    pub fn of(wire: &Wire, head: &[u8], chunk: &Chunk, format: Format, sent: usize) -> Self {
+    pub fn of(wire: &Wire, head: &[u8], chunk: &Chunk, part: Part, format: Format, sent: usize) -> Self {
         // Lines alone are made of the events again.
         let said = if format == Format::Text && chunk.span.is_some() { &[][..] } else { &chunk.said };
-        Self { head: head.to_vec(), said: said.to_vec(), span: chunk.span.clone(), part: Part::Chunk, length: wire.length(), sent }
+        Self { head: head.to_vec(), said: said.to_vec(), span: chunk.span.clone(), part, length: wire.length(), sent }
     }
 
-    /// What is left of a clean end.
-    #[must_use]
-    pub fn of_last(wire: &Wire, head: &[u8], sent: usize) -> Self {
-        Self { head: head.to_vec(), said: Vec::new(), span: None, part: Part::Last, length: wire.length(), sent }
-    }
-
-    /// What it is a part of.
+    /// Which part of the stream it is.
     #[must_use]
     pub fn part(&self) -> Part {
         self.part

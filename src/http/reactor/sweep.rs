@@ -1,7 +1,7 @@
 //! News go to all who wait for them.
 
 use super::group::{Group, Kind};
-use super::seat::{Pending, Sent};
+use super::seat::{Part, Pending, Sent};
 use super::wire::Wire;
 use super::{Fallen, GONE, Reactor};
 use crate::batch::MAX_BATCH;
@@ -80,7 +80,7 @@ impl Reactor {
 fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, kind: Kind) -> Option<Fallen> {
     match sent {
         Sent::All => None,
-        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, kind.format, count))))),
+        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, Part::Inner, kind.format, count))))),
         Sent::Gone => Some((number, None)),
     }
 }

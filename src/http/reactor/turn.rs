@@ -40,14 +40,17 @@ impl Reactor {
         }
         let (head, said) = seat.take_first();
         if self.equipment.ending.now.is_cancelled() {
-            return self.send_last(number, &head);
+            return self.send(number, &head, &Chunk::default(), Part::Last);
         }
         match client::next(&mut seat.subscriber, seat.format, said, &self.equipment.metrics) {
-            Next::Chunk(chunk) => self.send_chunk(number, &head, &chunk),
+            Next::Chunk(chunk) => {
+                let part = if seat.subscriber.is_finished() { Part::Last } else { Part::Inner };
+                self.send(number, &head, &chunk, part);
+            }
             Next::Cut => self.cut(number, &head),
-            Next::End => self.send_last(number, &head),
-            Next::Wait if self.is_ending => self.send_last(number, &head),
-            Next::Wait if !head.is_empty() => self.send_chunk(number, &head, &Chunk::default()),
+            Next::End => self.send(number, &head, &Chunk::default(), Part::Last),
+            Next::Wait if self.is_ending => self.send(number, &head, &Chunk::default(), Part::Last),
+            Next::Wait if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
             Next::Wait if seat.peer == Peer::Silent => self.dismiss(number, GONE),
             Next::Wait => self.join(number),
         }
@@ -70,14 +73,16 @@ impl Reactor {
         }
     }
 
-    fn send_chunk(&mut self, number: u32, head: &[u8], chunk: &Chunk) {
+    /// Sends the next part of a stream, in one write.
+    fn send(&mut self, number: u32, head: &[u8], chunk: &Chunk, part: Part) {
         let seat = &mut self.seats[number as usize];
-        self.wire.fill(head, chunk, seat.framing);
+        seat.fill(&mut self.wire, head, chunk, part);
         self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
         match seat.send(&self.wire, 0, self.now) {
+            Sent::All if part == Part::Last => self.end(number),
             Sent::All => self.put_behind(number),
             Sent::Part(count) => {
-                let pending = Pending::of(&self.wire, head, chunk, seat.format, count);
+                let pending = Pending::of(&self.wire, head, chunk, part, seat.format, count);
                 self.stall(number, Box::new(pending));
             }
             Sent::Gone => self.dismiss(number, GONE),
@@ -92,19 +97,6 @@ impl Reactor {
             let _ = self.seats[number as usize].send(&self.wire, 0, self.now);
         }
         self.dismiss(number, BEHIND);
-    }
-
-    fn send_last(&mut self, number: u32, head: &[u8]) {
-        let seat = &mut self.seats[number as usize];
-        self.wire.fill_last(head, seat.framing);
-        match seat.send(&self.wire, 0, self.now) {
-            Sent::All => self.end(number),
-            Sent::Part(count) => {
-                let pending = Pending::of_last(&self.wire, head, count);
-                self.stall(number, Box::new(pending));
-            }
-            Sent::Gone => self.dismiss(number, GONE),
-        }
     }
 
     /// The stream is complete, and the peer has been sent its end.
@@ -212,7 +204,7 @@ impl Reactor {
         match seat.send(&self.wire, 0, self.now) {
             Sent::All => self.expect_silence(number),
             Sent::Part(count) => {
-                let pending = Pending::of(&self.wire, &[], &chunk, seat.format, count);
+                let pending = Pending::of(&self.wire, &[], &chunk, Part::Inner, seat.format, count);
                 self.leave_group(number);
                 self.stall(number, Box::new(pending));
             }

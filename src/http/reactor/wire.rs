@@ -24,6 +24,8 @@ const CHUNK_END: &[u8] = b"\r\n";
 
 const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
+const CHUNK_END_AND_LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
 /// How a body is cut into messages of HTTP/1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Framing {
@@ -65,11 +67,12 @@ impl Wire {
         }
     }
 
-    /// Fills it with the clean end of a body.
-    pub fn fill_last(&mut self, head: &[u8], framing: Framing) {
-        self.clear(head);
-        if framing == Framing::Chunked {
-            self.before.extend_from_slice(LAST_CHUNK);
+    /// Adds the clean end of the body.
+    pub fn end(&mut self, framing: Framing) {
+        match framing {
+            Framing::Plain => {}
+            Framing::Chunked if self.after.is_empty() => self.before.extend_from_slice(LAST_CHUNK),
+            Framing::Chunked => self.after = CHUNK_END_AND_LAST_CHUNK,
         }
     }
 
@@ -167,6 +170,8 @@ mod tests {
             wire.fill(head.as_bytes(), &chunk, Framing::Chunked);
             let framed = if chunk.is_empty() { Vec::new() } else { [format!("{:X}\r\n", body.len()).as_bytes(), &body, b"\r\n"].concat() };
             prop_assert_eq!(sent(&wire, width), [head.as_bytes(), &framed].concat());
+            wire.end(Framing::Chunked);
+            prop_assert_eq!(sent(&wire, width), [head.as_bytes(), &framed, b"0\r\n\r\n"].concat());
         }
     }
 }
