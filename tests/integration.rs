@@ -46,6 +46,30 @@ mod frames;
 #[path = "integration/shell.rs"]
 mod shell;
 
+/// Streams leave hyper, and their connections come back.
+#[path = "integration/takeover.rs"]
+mod takeover;
+
+/// Clients of streams leave, in every way.
+#[path = "integration/leaving.rs"]
+mod leaving;
+
+/// Many clients at once.
+#[path = "integration/crowd.rs"]
+mod crowd;
+
+/// What clients cost.
+#[path = "integration/cost.rs"]
+mod cost;
+
+/// Nobody holds up anybody.
+#[path = "integration/fairness.rs"]
+mod fairness;
+
+/// What the kernel knows of the daemon.
+#[path = "integration/process.rs"]
+mod process;
+
 /// Health, channels, metrics.
 #[path = "integration/status.rs"]
 mod status;

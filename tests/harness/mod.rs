@@ -311,6 +311,17 @@ pub fn connect(port: u16) -> TcpStream {
     socket
 }
 
+/// A connection whose kernel holds next to nothing for a reader that takes its time.
+pub fn connect_narrow(port: u16) -> TcpStream {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    // Before it is connected: the window is agreed on then.
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    socket.connect(&address.into()).unwrap_or_else(|error| panic!("connect to {port}: {error}"));
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.into()
+}
+
 /// A GET over HTTP/1.1, byte for byte.
 pub struct Get {
     socket: BufReader<TcpStream>,

@@ -97,6 +97,11 @@ impl Wire {
         self
     }
 
+    /// The port on our side, by which the daemon knows this connection.
+    pub fn port(&mut self) -> u16 {
+        self.0.get_ref().local_addr().unwrap().port()
+    }
+
     /// The socket itself. Nothing may have been read ahead of what the test has taken.
     pub fn socket(&mut self) -> &mut TcpStream {
         assert!(self.0.buffer().is_empty(), "bytes that were read already would be lost");
