@@ -53,9 +53,8 @@ impl Bell {
         }
         let mut ears = Ears::Free;
         for hung in &mut self.doorbells {
-            if std::mem::replace(&mut hung.is_rung, true) || hung.doorbell.ring(view) == Ears::Busy {
-                ears = Ears::Busy;
-            }
+            let found = if std::mem::replace(&mut hung.is_rung, true) { Ears::Deaf } else { hung.doorbell.ring(view) };
+            ears = ears.max(found);
         }
         ears
     }
@@ -69,12 +68,14 @@ impl Bell {
 }
 
 /// In what state news found those who serve many clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ears {
     /// They slept, or there are none.
     Free,
     /// Some were at work: they look when they have done with what they do.
     Busy,
+    /// Some have not looked since the last news of the same view.
+    Deaf,
 }
 
 /// Waits at one view.

@@ -121,8 +121,8 @@ impl Shared {
     fn ring(&mut self, key: ChannelKey) -> Ears {
         let mut ears = Ears::Free;
         for view in self.index.views_of(key) {
-            if self.bells.get_mut(view).is_some_and(|bell| bell.ring(*view) == Ears::Busy) {
-                ears = Ears::Busy;
+            if let Some(bell) = self.bells.get_mut(view) {
+                ears = ears.max(bell.ring(*view));
             }
         }
         ears

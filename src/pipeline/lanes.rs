@@ -8,7 +8,7 @@ use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Fittings, Manner, Pipeline, REST};
+use super::{Fittings, Manner, Pipeline};
 use crate::channel::{Channel, ChannelLife, Channels, Condition, Gap, Reason};
 use crate::clock::now;
 use crate::event::{Age, ChannelName};
@@ -29,8 +29,8 @@ pub struct Lanes {
     due: HashMap<FileKey, Instant>,
     /// Channels to be forgotten, and when.
     left: VecDeque<(Instant, Channel)>,
-    /// Whether the file that was read last may rest.
-    may_rest: bool,
+    /// How long the file that was read last may rest.
+    rest: Option<Duration>,
 }
 
 /// Follows until the daemon stops. `step` waits until the given time at most, and tells what is new.
@@ -40,8 +40,8 @@ pub struct Lanes {
 pub fn follow(mut step: impl FnMut(Option<Instant>, &mut Sink<'_>) -> io::Result<Step>, lanes: &mut Lanes) -> io::Result<()> {
     while step(lanes.due(), &mut |news| lanes.take(news))? == Step::Again {
         lanes.do_what_is_due(Instant::now());
-        if lanes.take_rest() {
-            thread::sleep(REST);
+        if let Some(rest) = lanes.rest.take() {
+            thread::sleep(rest);
         }
     }
     Ok(())
@@ -52,7 +52,7 @@ impl Lanes {
     #[must_use]
     pub fn new(fittings: Fittings, manner: Manner, channels: Channels) -> Self {
         let (paths, files, due) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new(), may_rest: false }
+        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new(), rest: None }
     }
 
     /// Takes what a follower tells.
@@ -65,10 +65,6 @@ impl Lanes {
             News::State { path, state } => self.show(path, state),
             News::Left { path } => self.leave(path, Instant::now()),
         }
-    }
-
-    fn take_rest(&mut self) -> bool {
-        std::mem::take(&mut self.may_rest)
     }
 
     /// When something was put off to.
@@ -109,7 +105,7 @@ impl Lanes {
         let Some(way) = self.paths.get(&path) else { return };
         let pipeline = self.files.entry(file).or_insert_with(|| way.beside());
         pipeline.push(bytes, age);
-        self.may_rest = pipeline.takes_rest();
+        self.rest = pipeline.rest();
         note_due(&mut self.due, file, pipeline);
     }
 

@@ -39,11 +39,15 @@ const PROGRESS_SETTLES: Duration = Duration::from_millis(20);
 /// for a moment while those who write to clients are busy. Nothing would reach anybody sooner without it, and thousands of wake-ups are saved.
 const REST: Duration = Duration::from_micros(200);
 
+/// By how much longer it rests each time while the last news have not even been looked at, and how long at most.
+const MORE_REST: Duration = Duration::from_micros(100);
+const LONG_REST: Duration = Duration::from_micros(500);
+
 /// What is little, in bytes: far less than a pipe holds, so that no writer waits.
 const LITTLE: usize = 4096;
 
 /// What is just before.
-const JUST_BEFORE: Duration = Duration::from_micros(500);
+const JUST_BEFORE: Duration = Duration::from_millis(1);
 
 /// What all pipelines share.
 #[derive(Debug, Clone)]
@@ -92,8 +96,8 @@ pub struct Pipeline {
     flush_due: Option<Instant>,
     /// When it was given bytes last.
     pushed: Option<Instant>,
-    /// Whether a rest is due.
-    may_rest: bool,
+    /// How long it rests, if it does.
+    rest: Option<Duration>,
     /// Whether a line over the limit has been told; once for each source.
     long_line_told: Arc<AtomicBool>,
     /// What the source gave.
@@ -143,8 +147,8 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
             }
         }
         pipeline.do_what_is_due(Instant::now());
-        if pipeline.takes_rest() {
-            thread::sleep(REST);
+        if let Some(rest) = pipeline.rest() {
+            thread::sleep(rest);
         }
     }
 }
@@ -172,7 +176,7 @@ impl Pipeline {
             progress_shown: None,
             flush_due: None,
             pushed: None,
-            may_rest: false,
+            rest: None,
             long_line_told: Arc::default(),
             read: Summary::default(),
         }
@@ -198,9 +202,10 @@ impl Pipeline {
         self.look_ahead(bytes.len(), ears);
     }
 
-    /// Whether a rest was due; then it is taken now.
-    pub fn takes_rest(&mut self) -> bool {
-        std::mem::take(&mut self.may_rest)
+    /// How long its source may rest before the next read.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        self.rest
     }
 
     /// The source has ended for good: its last line is an event, and then `end`.
@@ -260,7 +265,12 @@ impl Pipeline {
     fn look_ahead(&mut self, count: usize, ears: Ears) {
         let now = Instant::now();
         let is_fast = self.pushed.replace(now).is_some_and(|before| now - before < JUST_BEFORE);
-        self.may_rest = is_fast && count < LITTLE && ears == Ears::Busy;
+        self.rest = match ears {
+            _ if !is_fast || count >= LITTLE => None,
+            Ears::Free => None,
+            Ears::Busy => Some(REST),
+            Ears::Deaf => Some(self.rest.map_or(REST, |rest| (rest + MORE_REST).min(LONG_REST))),
+        };
         let is_inside_line = self.framer.is_inside_line();
         if self.manner.writer == Writer::Pipe {
             self.buffering.note(count, is_inside_line, now);
