@@ -1,7 +1,7 @@
 //! Bytes out: listeners, connections, the table of URLs, streams.
 //!
 //! hyper parses requests and answers all but streams; what it leaves to us (the time before the first byte, stalled writes, the Host) is in
-//! the file named for it. Streams over HTTP/1 leave hyper ([`takeover`]) and are written by a [`reactor`]; those over HTTP/2 are bodies
+//! the file named for it. Streams over HTTP/1 leave hyper (`takeover`) and are written by a [`reactor`]; those over HTTP/2 are bodies
 //! ([`body`]). What is sent is the same ([`client`]). Nothing here knows where lines come from.
 
 pub mod body;

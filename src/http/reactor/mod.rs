@@ -1,6 +1,6 @@
 //! Streams over HTTP/1, written by few threads that serve all clients.
 //!
-//! hyper has read a client's request and has let go of its socket ([`super::takeover`]). From there on the client has a *seat* with one of the
+//! hyper has read a client's request and has let go of its socket (`http::takeover`). From there on the client has a *seat* with one of the
 //! reactors, and a reactor is a thread that goes round, as long as there is anything to do, and sleeps otherwise:
 //!
 //! 1. It asks the kernel which sockets have something to say: room again, or an end.
