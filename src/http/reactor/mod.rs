@@ -13,9 +13,9 @@
 //!
 //! # Invariants
 //! - A seat is in exactly one place: *live* in one group, *behind* and in the queue once, or *stalled* with something pending.
-//! - Nothing is held for a client that takes nothing but a few bytes that were said to it alone: of events it keeps the cursor from which they were
-//!   read, and they are read again when the socket has room. If they have been dropped by then, its stream is cut inside the chunk, and it
-//!   comes back with the id before it for its gap.
+//! - A chunk that clients have taken a part of is held as long as there is room, a mebibyte for all of them. Beyond it a client keeps the
+//!   cursor from which its events were read, and they are read again when the socket has room. If they have been dropped by then, the
+//!   stream is cut inside the chunk, and the client comes back with the id before it for its gap.
 //! - A group is level: what one member waits for, all do.
 
 mod arrival;
@@ -47,7 +47,7 @@ use crate::channel::{Doorbell, ViewKey};
 use crate::metrics::Metrics;
 
 use group::{Group, Kind};
-use seat::{Peer, Pending, Place, Seat};
+use seat::{Peer, Pending, Place, Room, Seat};
 use visits::{Tick, Visit, Visits};
 
 pub use visits::TICK;
@@ -207,6 +207,8 @@ pub struct Reactor {
     visits: Visits,
     /// What goes out now.
     wire: Wire,
+    /// For what clients have taken a part of.
+    room: Room,
     /// The time of this round.
     now: Tick,
     /// Grows with each sweep, so that each begins with another client.
@@ -237,6 +239,7 @@ impl Reactor {
             behind: VecDeque::new(),
             visits: Visits::new(Instant::now(), tick),
             wire: Wire::default(),
+            room: Room::default(),
             now: 0,
             sweeps: 0,
             is_ending: false,
@@ -369,7 +372,7 @@ impl Reactor {
         let kind = kind_of(it);
         let Some(group) = self.groups.get_mut(&kind) else { return };
         it.subscriber.move_to(&group.edge);
-        it.place = Place::Stalled;
+        it.place = Place::Stalled; // or it is about to be removed
         group.seats.swap_remove(at);
         if let Some(moved) = group.seats.get(at) {
             self.seats[*moved as usize].place = Place::Live(at);

@@ -2,11 +2,14 @@
 
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::visits::Tick;
 use super::wire::{Framing, Wire};
 use super::{After, Newcomer, Ticket};
+use crate::channel::Subscriber;
 use crate::http::client::{Chunk, Client, Span};
 use crate::http::query::{Format, Heartbeat};
 use crate::http::slots::Slot;
@@ -17,6 +20,9 @@ const MAX_UNREAD: usize = 16 * 1024;
 /// What is read and thrown away at most of a client that is done with, so that the kernel does not answer it with a reset.
 const MAX_DRAINED: usize = 64 * 1024;
 
+/// The most bytes of chunks that are kept because clients have taken a part of them, for all clients of a reactor.
+const MAX_KEPT: usize = 1 << 20;
+
 /// A client.
 #[derive(Debug)]
 pub struct Seat {
@@ -24,7 +30,7 @@ pub struct Seat {
     /// Tells this client from those who had the seat before.
     pub guest: u32,
     pub place: Place,
-    pub subscriber: crate::channel::Subscriber,
+    pub subscriber: Subscriber,
     pub format: Format,
     pub framing: Framing,
     pub heartbeat: Heartbeat,
@@ -72,7 +78,7 @@ pub enum Peer {
     Silent,
 }
 
-/// What a client has taken a part of. The events are not held: they are read again when it takes more.
+/// What a client has taken a part of. It is kept if there is room for it; if not, its events are read again when the client takes more.
 #[derive(Debug)]
 pub struct Pending {
     head: Vec<u8>,
@@ -80,7 +86,8 @@ pub struct Pending {
     span: Option<Span>,
     part: Part,
     length: usize,
-    pub sent: usize,
+    sent: usize,
+    kept: Option<Arc<Kept>>,
 }
 
 /// Which part of a stream goes out.
@@ -101,6 +108,17 @@ pub enum Sent {
     Part(usize),
     /// The peer has gone.
     Gone,
+}
+
+impl Sent {
+    /// How many bytes the kernel has, if it has not all.
+    #[must_use]
+    pub fn part(self) -> Option<usize> {
+        match self {
+            Self::Part(count) => Some(count),
+            Self::All | Self::Gone => None,
+        }
+    }
 }
 
 impl Seat {
@@ -183,8 +201,20 @@ impl Seat {
         }
     }
 
-    /// Fills the wire with what is pending. False if it is no longer held: then the stream can only be cut.
-    pub fn refill(&self, pending: &Pending, wire: &mut Wire) -> bool {
+    /// Sends on what is pending. `None` if it is no longer kept by anybody: then the stream can only be cut.
+    pub fn send_on(&mut self, pending: &mut Pending, wire: &mut Wire, now: Tick) -> Option<Sent> {
+        let wire = match &pending.kept {
+            Some(kept) => &kept.wire,
+            None if self.refill(pending, wire) => wire,
+            None => return None,
+        };
+        let sent = self.send(wire, pending.sent, now);
+        pending.sent = sent.part().unwrap_or(pending.sent);
+        Some(sent)
+    }
+
+    /// Fills the wire with what is pending, read once more. False if it is no longer retained.
+    fn refill(&self, pending: &Pending, wire: &mut Wire) -> bool {
         let chunk = match &pending.span {
             None => Chunk { said: pending.said.clone(), ..Chunk::default() },
             Some(span) => {
@@ -197,13 +227,44 @@ impl Seat {
     }
 }
 
+/// Room for chunks that clients have taken a part of, which all clients of a reactor share: who is only slow gets its chunk whole although the
+/// history moves on, and however many stand still, they cost no more.
+#[derive(Debug, Default)]
+pub struct Room(Arc<AtomicUsize>);
+
+/// A chunk that somebody has taken a part of, as it goes over the wire. Those who were sent the same share it.
+#[derive(Debug)]
+pub struct Kept {
+    wire: Wire,
+    used: Arc<AtomicUsize>,
+}
+
+impl Room {
+    /// Holds what a wire is filled with, if there is room.
+    #[must_use]
+    pub fn keep(&self, wire: &Wire) -> Option<Arc<Kept>> {
+        // One thread counts; it is atomic because the reactor is made by another.
+        let used = self.0.load(Ordering::Relaxed) + wire.length();
+        (used <= MAX_KEPT).then(|| {
+            self.0.store(used, Ordering::Relaxed);
+            Arc::new(Kept { wire: wire.clone(), used: Arc::clone(&self.0) })
+        })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.used.fetch_sub(self.wire.length(), Ordering::Relaxed);
+    }
+}
+
 impl Pending {
     /// What is left of a wire that holds `chunk` behind `head`, of which so many bytes were sent.
     #[must_use]
-    pub fn of(wire: &Wire, head: &[u8], chunk: &Chunk, part: Part, format: Format, sent: usize) -> Self {
+    pub fn of(wire: &Wire, head: &[u8], chunk: &Chunk, part: Part, format: Format, sent: usize, kept: Option<Arc<Kept>>) -> Self {
         // Lines alone are made of the events again.
         let said = if format == Format::Text && chunk.span.is_some() { &[][..] } else { &chunk.said };
-        Self { head: head.to_vec(), said: said.to_vec(), span: chunk.span.clone(), part, length: wire.length(), sent }
+        Self { head: head.to_vec(), said: said.to_vec(), span: chunk.span.clone(), part, length: wire.length(), sent, kept }
     }
 
     /// Which part of the stream it is.
@@ -216,6 +277,21 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_held_has_a_bound_and_goes_back() {
+        let room = Room::default();
+        let mut wire = Wire::default();
+        wire.fill(&vec![b'x'; MAX_KEPT / 4], &Chunk::default(), Framing::Chunked);
+        let mut kept: Vec<_> = (0..4).filter_map(|_| room.keep(&wire)).collect();
+        let shared = kept[0].clone();
+        assert!(kept.len() == 4 && room.keep(&wire).is_none());
+        kept.clear();
+        assert_eq!(room.0.load(Ordering::Relaxed), shared.wire.length());
+        drop(shared);
+        assert!(room.keep(&wire).is_some_and(|kept| kept.wire.length() == wire.length()));
+        assert_eq!(room.0.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn a_seat_is_small() {

@@ -1,7 +1,10 @@
 //! News go to all who wait for them.
 
+use std::cell::OnceCell;
+use std::sync::Arc;
+
 use super::group::{Group, Kind};
-use super::seat::{Part, Pending, Sent};
+use super::seat::{Kept, Part, Pending, Sent};
 use super::wire::Wire;
 use super::{Fallen, GONE, Reactor};
 use crate::batch::MAX_BATCH;
@@ -38,9 +41,11 @@ impl Reactor {
                         self.wire.fill(&[], &chunk, kind.framing);
                         self.equipment.metrics.stream_bytes.add((chunk.length() * group.seats.len()) as u64);
                         self.sweeps = self.sweeps.wrapping_add(1);
+                        let kept = OnceCell::new();
+                        let keep = || kept.get_or_init(|| self.room.keep(&self.wire)).clone();
                         let fallen = group.members_from(self.sweeps).filter_map(|number| {
                             let sent = self.seats[number as usize].send(&self.wire, 0, self.now);
-                            fallen(number, sent, &self.wire, &chunk, *kind)
+                            fallen(number, sent, &self.wire, &chunk, *kind, keep)
                         });
                         self.fallen.extend(fallen);
                     }
@@ -77,10 +82,10 @@ impl Reactor {
 }
 
 /// A member who did not take all that it was sent, and what is pending for it.
-fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, kind: Kind) -> Option<Fallen> {
+fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, kind: Kind, keep: impl Fn() -> Option<Arc<Kept>>) -> Option<Fallen> {
     match sent {
         Sent::All => None,
-        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, Part::Inner, kind.format, count))))),
+        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, Part::Inner, kind.format, count, keep()))))),
         Sent::Gone => Some((number, None)),
     }
 }

@@ -59,17 +59,9 @@ impl Reactor {
     /// Sends the rest of what was pending.
     fn go_on(&mut self, number: u32, mut pending: Box<Pending>) {
         let seat = &mut self.seats[number as usize];
-        if !seat.refill(&pending, &mut self.wire) {
-            return self.dismiss(number, BEHIND);
-        }
-        match seat.send(&self.wire, pending.sent, self.now) {
-            Sent::All if pending.part() == Part::Last => self.end(number),
-            Sent::All => self.put_behind(number),
-            Sent::Part(count) => {
-                pending.sent = count;
-                self.stall(number, pending);
-            }
-            Sent::Gone => self.dismiss(number, GONE),
+        match seat.send_on(&mut pending, &mut self.wire, self.now) {
+            None => self.dismiss(number, BEHIND),
+            Some(outcome) => self.settle(number, outcome, pending.part(), Some(pending)),
         }
     }
 
@@ -78,14 +70,21 @@ impl Reactor {
         let seat = &mut self.seats[number as usize];
         seat.fill(&mut self.wire, head, chunk, part);
         self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
-        match seat.send(&self.wire, 0, self.now) {
-            Sent::All if part == Part::Last => self.end(number),
-            Sent::All => self.put_behind(number),
-            Sent::Part(count) => {
-                let pending = Pending::of(&self.wire, head, chunk, part, seat.format, count);
-                self.stall(number, Box::new(pending));
-            }
-            Sent::Gone => self.dismiss(number, GONE),
+        let outcome = seat.send(&self.wire, 0, self.now);
+        let pending = outcome.part().map(|count| {
+            let kept = self.room.keep(&self.wire);
+            Box::new(Pending::of(&self.wire, head, chunk, part, seat.format, count, kept))
+        });
+        self.settle(number, outcome, part, pending);
+    }
+
+    /// What follows when a part of a stream was sent; `pending` is what is left of it, if anything is.
+    fn settle(&mut self, number: u32, sent: Sent, part: Part, pending: Option<Box<Pending>>) {
+        match (sent, pending) {
+            (Sent::All, _) if part == Part::Last => self.end(number),
+            (Sent::All, _) => self.put_behind(number),
+            (Sent::Part(_), Some(pending)) => self.stall(number, pending),
+            (Sent::Part(_), None) | (Sent::Gone, _) => self.dismiss(number, GONE),
         }
     }
 
@@ -180,15 +179,13 @@ impl Reactor {
         let now = self.now;
         let seat = &mut self.seats[number as usize];
         seat.visit = Tick::MAX;
+        let stands_still_until = self.visits.after(seat.moved, self.equipment.write_timeout);
         match seat.place {
-            Place::Stalled if self.visits.after(seat.moved, self.equipment.write_timeout) <= now => {
+            Place::Stalled if stands_still_until <= now => {
                 self.equipment.metrics.stalled.add(1);
                 self.dismiss(number, "its peer took nothing for --write-timeout");
             }
-            Place::Stalled => {
-                let due = self.visits.after(seat.moved, self.equipment.write_timeout);
-                self.visit_at(number, due);
-            }
+            Place::Stalled => self.visit_at(number, stands_still_until),
             Place::Live(_) if self.visits.after(seat.moved, seat.silence) <= now => self.break_silence(number),
             // The end of its being behind arranges the next one, if it is.
             Place::Live(_) => self.expect_silence(number),
@@ -204,7 +201,8 @@ impl Reactor {
         match seat.send(&self.wire, 0, self.now) {
             Sent::All => self.expect_silence(number),
             Sent::Part(count) => {
-                let pending = Pending::of(&self.wire, &[], &chunk, Part::Inner, seat.format, count);
+                // A few bytes that are said again, not read again.
+                let pending = Pending::of(&self.wire, &[], &chunk, Part::Inner, seat.format, count, None);
                 self.leave_group(number);
                 self.stall(number, Box::new(pending));
             }

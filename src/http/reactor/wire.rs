@@ -36,7 +36,7 @@ pub enum Framing {
 }
 
 /// Bytes on their way: filled, written, filled again.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Wire {
     before: Vec<u8>,
     shared: Bytes,

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{followed, is_pipe, say, writer};
-use crate::harness::{Bridge, PATIENCE, in_background, scale};
+use crate::harness::{Bridge, Get, PATIENCE, in_background, scale};
 use crate::process::descriptors;
 use crate::sources::{Ground, all_lines, eventually, next_lines, shell, start, unprivileged, wait_for_state};
 
@@ -38,15 +38,11 @@ fn a_pipe_that_is_removed_and_made_again_loses_nothing() {
     client.assert_strict();
 }
 
-/// Reads until a line comes, among so many that the client may be cut: then it comes back.
-fn wait_for_line(bridge: &Bridge, path: &str, line: &str) {
+/// Reads until a line comes, among many.
+fn wait_for_line(client: &mut Get, line: &str) {
     let deadline = Instant::now() + PATIENCE;
-    let mut client = bridge.get(path);
-    while client.next_event().is_none_or(|event| event.data != line) {
+    while client.next_event().expect("the stream goes on").data != line {
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {line:?} among others");
-        if client.end.is_some() {
-            client = bridge.get(path);
-        }
     }
 }
 
@@ -60,7 +56,8 @@ fn an_old_pipe_that_is_never_quiet_does_not_hold_the_new_one_up() {
         let block = "noise\n".repeat(10_000);
         while old.write_all(block.as_bytes()).is_ok() {} // until the daemon has gone
     });
-    bridge.get("/events/p?tail=1").events(1);
+    let mut client = bridge.get("/events/p?tail=1");
+    client.events(1);
     ground.remove("p");
     ground.pipe("p");
     // Whoever opens the new one finds a reader in time, and what is written comes to it: some of it also to a client that cannot
@@ -71,7 +68,7 @@ fn an_old_pipe_that_is_never_quiet_does_not_hold_the_new_one_up() {
             thread::sleep(Duration::from_millis(1)); // a writer that is not busy
         }
     });
-    wait_for_line(&bridge, "/events/p?tail=1", "of the new one");
+    wait_for_line(&mut client, "of the new one");
     let began = Instant::now();
     bridge.signal("TERM");
     assert_eq!(bridge.wait(), 0);
