@@ -6,10 +6,9 @@
 //! version is pinned.
 
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::future::{Future, Pending, Ready, poll_fn, ready};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -44,8 +43,8 @@ pub struct Stream {
 }
 
 /// Where a stream is put aside.
-#[derive(Debug, Clone, Default)]
-pub struct Aside(Arc<Mutex<Option<Stream>>>);
+#[derive(Debug, Default)]
+pub struct Aside(Mutex<Option<Stream>>);
 
 /// hyper's answer to a request: whole, or never.
 pub type Answer = Either<Ready<Result<Response<Full<Bytes>>, Infallible>>, Pending<Result<Response<Full<Bytes>>, Infallible>>>;
@@ -117,12 +116,8 @@ fn head(headers: &HeaderMap, framing: Framing, after: After) -> Vec<u8> {
     head
 }
 
-/// The time as HTTP writes it (RFC 9110, 5.6.7).
+/// The time as HTTP writes it (RFC 9110, 5.6.7). A clock beyond the year 9999 has no such time, and gets the first there was.
 fn date() -> String {
-    let mut date = String::new();
-    // A clock beyond the year 9999 has no such date.
-    if DateTimePrinter::new().print_timestamp_rfc9110(&Timestamp::now(), &mut date).is_err() {
-        let _ = write!(date, "Thu, 01 Jan 1970 00:00:00 GMT");
-    }
-    date
+    let printer = DateTimePrinter::new();
+    printer.timestamp_to_rfc9110_string(&Timestamp::now()).unwrap_or_else(|_| "Thu, 01 Jan 1970 00:00:00 GMT".to_owned())
 }
