@@ -88,15 +88,24 @@ struct Ask {
     is_markdown: bool,
 }
 
-fn main() -> io::Result<ExitCode> {
-    let ask = ask(std::env::args().skip(1))?;
+fn main() -> ExitCode {
+    match ask(std::env::args().skip(1)).and_then(|ask| run(&ask)) {
+        Ok(code) => code,
+        Err(error) => {
+            println!("fanout: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(ask: &Ask) -> io::Result<ExitCode> {
     self_check::run()?;
     machine::raise_file_limit();
     let all = ask.who.iter().map(|who| (*who, who.prepare())).collect();
     let field = Field { all, rounds: ask.extent.rounds, rounds_of_peers: ask.extent.rounds_of_peers };
     let mut report = Report::begin(&field, &ask.extent, ask.is_markdown);
     for scenario in &ask.scenarios {
-        measure(scenario, &ask, &field, &mut report);
+        measure(scenario, ask, &field, &mut report);
     }
     Ok(if report.end() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -133,6 +142,7 @@ fn ask(mut arguments: impl Iterator<Item = String>) -> io::Result<Ask> {
         let scenario = SCENARIOS.into_iter().find(|scenario| *scenario == argument);
         match argument.as_str() {
             "--bench" => {} // cargo says it to every benchmark
+            "--help" | "-h" => return Err(io::Error::other(usage())),
             "--quick" => ask.extent = QUICK,
             "--markdown" => ask.is_markdown = true,
             "--only" => ask.who = contestants(&arguments.next().unwrap_or_default())?,
@@ -152,6 +162,10 @@ fn contestants(list: &str) -> io::Result<Vec<Who>> {
 }
 
 fn unknown(word: &str) -> io::Error {
+    io::Error::other(format!("{word:?} is not known; {}", usage()))
+}
+
+fn usage() -> String {
     let who = Who::ALL.map(Who::name).join(", ");
-    io::Error::other(format!("{word:?} is not known; usage: {USAGE}; scenarios: {}; contestants: {who}", SCENARIOS.join(", ")))
+    format!("usage: {USAGE}; scenarios: {}; contestants: {who}", SCENARIOS.join(", "))
 }

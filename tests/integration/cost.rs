@@ -234,3 +234,26 @@ fn clients_that_stand_still_cost_no_memory() {
     assert!(grown < 3 * MIB, "grown by {grown} bytes");
     assert!(grown < grown_with_readers + MIB, "grown by {grown} bytes, and by {grown_with_readers} if they read");
 }
+
+/// What the kernel holds of a stream, sent or not, because the peer has not taken it, in bytes (proc_net(5), `tx_queue`).
+fn waits_in_kernel(daemon: u16, client: u16) -> Option<u64> {
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let (daemon, client) = (format!(":{daemon:04X}"), format!(":{client:04X}"));
+    let fields = table.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let row = fields.into_iter().find(|row| row[1].ends_with(&daemon) && row[2].ends_with(&client))?;
+    u64::from_str_radix(row[4].split(':').next()?, 16).ok()
+}
+
+/// Without TCP_NOTSENT_LOWAT it would be up to 4 MiB, of which the memory of all clients cannot be told in advance.
+#[test]
+fn a_client_that_stands_still_costs_the_kernel_little() {
+    let mut bridge = Bridge::start(&["--history", "1MiB"]);
+    let mut client = connect(bridge.port);
+    client.write_all(get("/events?tail=0").as_bytes()).unwrap();
+    read_until(&mut client, "\n\n\r\n");
+    let lines = [vec![b'x'; 511], b"\n".to_vec()].concat().repeat(2048);
+    (0..20).for_each(|_| bridge.feed(&lines));
+    wait_for_metric(&bridge, "input_lines_total", 20 * 2048);
+    let waits = waits_in_kernel(bridge.port, client.local_addr().unwrap().port()).expect("the connection is open");
+    assert!((1..=256 * 1024).contains(&waits), "{waits} bytes wait in the kernel");
+}

@@ -108,7 +108,8 @@ fn files_have_a_size_that_a_person_holds_in_mind() {
 
 #[test]
 fn unsafe_code_has_one_room() {
-    let is_unsafe = |path: &PathBuf| code(path).lines().any(|line| line.trim_start().starts_with("unsafe") || line.contains("unsafe_code"));
+    let is_unsafe =
+        |path: &PathBuf| code(path).lines().any(|line| line.trim_start().starts_with("unsafe") || line.contains("unsafe_code"));
     let files: Vec<_> = files_below(&source()).into_iter().filter(is_unsafe).collect();
     assert_eq!(files, [source().join("daemon/heap.rs")]);
 }
