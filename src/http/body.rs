@@ -142,7 +142,7 @@ impl Source {
             return Next::End;
         }
         let Client { subscriber, format, said, .. } = &mut self.client;
-        match client::next(subscriber, *format, std::mem::take(said), &self.metrics) {
+        match client::next(subscriber, *format, std::mem::take(said), MAX_BATCH, &self.metrics) {
             Next::Chunk(Chunk { said, events, .. }) if events.first().is_some_and(|first| first.len() > MAX_BATCH) => {
                 self.next_piece(said, 0)
             }

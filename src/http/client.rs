@@ -1,6 +1,6 @@
 //! What a client is sent next: from its cursor to the newest event, again and again.
 //!
-//! Whoever asks gets everything that waits, as one [`Chunk`] of at most [`MAX_BATCH`] bytes or one larger event. Nothing is queued for a
+//! Whoever asks gets everything that waits, as one [`Chunk`] of bounded size or one larger event. Nothing is queued for a
 //! client: while it does not take a chunk, no other is made. Its cursor stays behind, and when the history has moved past it, it is told
 //! so by a `gap`. How chunks reach the peer is the business of [`super::reactor`] (HTTP/1) and [`super::body`] (HTTP/2).
 
@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::query::{Format, Heartbeat};
 use super::slots::Slot;
-use crate::batch::MAX_BATCH;
 use crate::channel::{Cursor, Gap, Greeting, Reading, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
@@ -90,11 +89,11 @@ impl Client {
     }
 }
 
-/// Looks at what waits for a client, and makes a chunk of it, behind what has been `said`.
-pub fn next(subscriber: &mut Subscriber, format: Format, mut said: Vec<u8>, metrics: &Metrics) -> Next {
+/// Looks at what waits for a client, and makes a chunk of it, behind what has been `said`: at most `room` bytes of events, or one that is larger.
+pub fn next(subscriber: &mut Subscriber, format: Format, mut said: Vec<u8>, room: usize, metrics: &Metrics) -> Next {
     loop {
         let from = subscriber.cursor().clone();
-        match subscriber.read(MAX_BATCH) {
+        match subscriber.read(room) {
             Reading::Events(events) => {
                 let chunk = Chunk::of_events(said, events, from, subscriber.cursor().number(), format);
                 // Control events have no lines.
