@@ -83,11 +83,16 @@ pub(crate) fn facts() -> String {
     let load = load.split(' ').next().unwrap_or("unknown");
     let model = processor().unwrap_or_else(|| "processor of unknown model".to_owned());
     let date = jiff::Timestamp::now().strftime("%F");
-    format!("{date}: {cores} cores, {model}, Linux {release}, load average before {load}")
+    format!("{date}: {cores} cores, {model}, Linux {}, load average before {load}", version_of(&release))
 }
 
 fn processor() -> Option<String> {
     let info = fs::read_to_string("/proc/cpuinfo").ok()?;
     let (_, model) = info.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;
     Some(model.trim().to_owned())
+}
+
+/// A kernel's version without what its builder has added.
+fn version_of(release: &str) -> &str {
+    release.split(['-', '+']).next().unwrap_or(release)
 }

@@ -84,9 +84,26 @@ fn the_readmes_figures_name_the_command_that_prints_them() {
     ]
     .map(read)
     .concat();
-    let rows = figures.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| figure") && !line.starts_with("| ---"));
+    let (_, figures) = figures.split_once("| figure |").unwrap();
+    let rows = figures.lines().skip(1).filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
     for row in rows {
         let name = row.split('|').nth(1).unwrap().trim();
         assert!(printed.contains(name), "cargo bench prints no row {name:?}");
+    }
+}
+
+#[test]
+fn the_readmes_rows_of_the_benchmarks_stand_there() {
+    let (readme, benchmarks) = (read("README.md"), read("BENCHMARKS.md"));
+    let rows: Vec<_> = readme.lines().filter(|line| line.starts_with("| 1") || line.starts_with("| 5")).collect();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for row in rows {
+        let (clients, rest) = row.trim_matches(['|', ' ']).split_once(" clients").unwrap();
+        for (who, figure) in ["sse-bridge", "raw writer", "axum + broadcast", "nchan"].iter().zip(rest.split('|').skip(1)) {
+            let (scenario, figure) = (format!("{clients} clients"), figure.trim());
+            let is_it = |line: &str| line.split('|').map(str::trim).skip(1).take(2).eq([*who, figure]);
+            let sections = benchmarks.split("\n## ").filter(|section| section.contains(&scenario));
+            assert!(sections.flat_map(str::lines).any(is_it), "{who} with {scenario}: {figure} stands in BENCHMARKS.md");
+        }
     }
 }
