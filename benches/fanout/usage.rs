@@ -59,7 +59,7 @@ pub(crate) fn of_machine() -> io::Result<Duration> {
     Ok(Duration::from_millis(stats.filter_map(|stat| ticks_of(&stat)).sum::<u64>() * 10))
 }
 
-/// What a process and its threads have used, in hundredths of a second (proc_pid_stat(5), `utime` and `stime`).
+/// What a process and its threads have used, in hundredths of a second (proc(5), `utime` and `stime`).
 fn ticks_of(stat: &str) -> Option<u64> {
     let (_, behind_name) = stat.rsplit_once(") ")?;
     let fields: Vec<&str> = behind_name.split(' ').collect();
