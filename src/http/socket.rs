@@ -41,6 +41,8 @@ pub struct Socket {
     stalled: Option<Pin<Box<Sleep>>>,
     /// Bytes have come in since bytes last went out: a request waits for its answer.
     is_unanswered: bool,
+    /// Bytes have gone out since the end of what the peer sends was kept back: another request may have been read with the one that they answer.
+    has_answered: bool,
     /// Runs while the end of what the peer sends is kept back until then.
     end_kept: Option<Pin<Box<Sleep>>>,
 }
@@ -49,7 +51,7 @@ impl Socket {
     /// Watches a connection.
     #[must_use]
     pub fn new(stream: TcpStream, write_timeout: Duration) -> Self {
-        Self { stream, first: Vec::new(), write_timeout, stalled: None, is_unanswered: false, end_kept: None }
+        Self { stream, first: Vec::new(), write_timeout, stalled: None, is_unanswered: false, has_answered: false, end_kept: None }
     }
 
     /// Watches a connection of HTTP/1 whose stream has ended, and that has sent this since.
@@ -89,6 +91,7 @@ impl Socket {
         if written.is_ready() {
             self.stalled = None;
             self.is_unanswered = false;
+            self.has_answered = true;
             if self.end_kept.take().is_some() {
                 context.waker().wake_by_ref();
             }
@@ -117,6 +120,10 @@ impl AsyncRead for Socket {
         if is_end && self.is_unanswered {
             let timer = self.end_kept.get_or_insert_with(|| Box::pin(tokio::time::sleep(ANSWERED)));
             ready!(timer.as_mut().poll(context));
+        }
+        if is_end && std::mem::take(&mut self.has_answered) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         self.is_unanswered |= !is_end;
         Poll::Ready(Ok(()))
