@@ -230,9 +230,10 @@ impl Subscriber {
         self.cursor.clone_from(cursor);
     }
 
-    /// Reads on: at most `room` bytes of events, or one event if that is larger.
-    pub fn read(&mut self, room: usize) -> Reading {
-        self.channels.lock().index.read(self.view, &mut self.cursor, room)
+    /// Reads on: at most `room` bytes of events, or one event if that is larger; and not past the cursor `meeting`, if that is ahead.
+    pub fn read(&mut self, room: usize, meeting: Option<&Cursor>) -> Reading {
+        let to = meeting.map_or(u64::MAX, Cursor::number);
+        self.channels.lock().index.read_to(self.view, &mut self.cursor, room, to)
     }
 
     /// Whether nothing will ever be read any more.
@@ -288,7 +289,7 @@ pub struct Hanging {
 }
 
 impl Hanging {
-    /// Reads on for all who stand at `cursor`, as [`Subscriber::read`] does; from now on news ring again.
+    /// Reads on for all who stand at `cursor`, as [`Subscriber::read`] does, from now on news ring again.
     pub fn read(&self, cursor: &mut Cursor, room: usize) -> Reading {
         let mut shared = self.channels.lock();
         if let Some(bell) = shared.bells.get_mut(&self.view) {
@@ -297,9 +298,12 @@ impl Hanging {
         shared.index.read(self.view, cursor, room)
     }
 
-    /// Whether two clients that stand at these cursors both wait for news: then they will get the same.
+    /// Whether two clients that stand at these cursors will get the same: they stand at the same place, or both wait for news.
     #[must_use]
     pub fn is_level(&self, one: &Cursor, other: &Cursor) -> bool {
+        if one == other {
+            return true;
+        }
         let shared = self.channels.lock();
         [one, other].into_iter().all(|cursor| shared.index.is_caught_up(self.view, cursor))
     }

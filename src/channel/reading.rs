@@ -16,7 +16,7 @@ use super::state::ChannelKey;
 use crate::event::{ChannelName, EventId, Position};
 
 /// Where a client is in its view.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
     /// Everything at or below this number is done with.
     pub(super) number: u64,
@@ -99,10 +99,20 @@ impl Cursor {
 impl Index {
     /// Reads on from a cursor: at most `room` bytes of events, or one event if that is larger.
     pub fn read(&self, view: ViewKey, cursor: &mut Cursor, room: usize) -> Reading {
+        self.read_to(view, cursor, room, u64::MAX)
+    }
+
+    /// Reads on as [`Self::read`] does, but not past the event `to` if the cursor is before it.
+    pub fn read_to(&self, view: ViewKey, cursor: &mut Cursor, room: usize, to: u64) -> Reading {
         if let Some(gap) = self.gap(view, cursor, Reason::Slow, |number| Some(self.id_at(number))) {
             return Reading::Gap(gap);
         }
+        let until = cursor.until;
+        if to > cursor.number {
+            cursor.until = until.min(to);
+        }
         let events = self.events(view, cursor, room);
+        cursor.until = until;
         if !events.is_empty() {
             return Reading::Events(events);
         }

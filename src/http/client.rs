@@ -89,11 +89,19 @@ impl Client {
     }
 }
 
-/// Looks at what waits for a client, and makes a chunk of it, behind what has been `said`: at most `room` bytes of events, or one that is larger.
-pub fn next(subscriber: &mut Subscriber, format: Format, mut said: Vec<u8>, room: usize, metrics: &Metrics) -> Next {
+/// Looks at what waits for a client, and makes a chunk of it, behind what has been `said`: at most `room` bytes of events, or one that is larger,
+/// and none behind `meeting`, if that is ahead.
+pub fn next(
+    subscriber: &mut Subscriber,
+    format: Format,
+    mut said: Vec<u8>,
+    room: usize,
+    meeting: Option<&Cursor>,
+    metrics: &Metrics,
+) -> Next {
     loop {
         let from = subscriber.cursor().clone();
-        match subscriber.read(room) {
+        match subscriber.read(room, meeting) {
             Reading::Events(events) => {
                 let chunk = Chunk::of_events(said, events, from, subscriber.cursor().number(), format);
                 // Control events have no lines.

@@ -134,8 +134,8 @@ fn a_forgotten_channel_comes_back_with_its_next_line() {
     };
     publish(b"one");
     let (mut client, _) = channels.subscribe(&filter(1), &Ask { tail: Some(Tail::All), ..Ask::default() }, BEGAN).unwrap();
-    assert!(matches!(client.read(100), Reading::Events(_)));
-    assert!(matches!(client.read(100), Reading::CaughtUp));
+    assert!(matches!(client.read(100, None), Reading::Events(_)));
+    assert!(matches!(client.read(100, None), Reading::CaughtUp));
     assert_eq!(web.newest().map(|id| id.position.number), Some(1));
 
     let mut ear = client.listen();
@@ -146,22 +146,22 @@ fn a_forgotten_channel_comes_back_with_its_next_line() {
     web.show_progress(b"20%");
     web.set_condition(Condition::Failing("permission denied".to_owned()));
     assert!(ear.changed().now_or_never().is_some(), "who waits is told that nothing comes");
-    assert!(matches!(client.read(100), Reading::Finished));
+    assert!(matches!(client.read(100, None), Reading::Finished));
     let status = channels.status();
     assert_eq!((status.channels.len(), status.history_bytes, status.dropped, web.newest()), (0, 0, 1, None));
     assert!(!channels.knows(&name(0)));
 
     publish(b"two");
-    let Reading::Events(parts) = client.read(100) else { panic!("events") };
+    let Reading::Events(parts) = client.read(100, None) else { panic!("events") };
     assert_eq!(ids(&parts[0])[0].position.number, 2);
-    assert!(matches!(client.read(100), Reading::CaughtUp));
+    assert!(matches!(client.read(100, None), Reading::CaughtUp));
     let status = &channels.status().channels[0];
     assert_eq!((status.events, status.dropped, status.retained, status.state), (2, 1, 1, State::Open));
 
     web.publish(Vec::new(), ChannelLife::Ended(EndReason::Error));
     web.retire();
     let _ = channels.open(name(0));
-    assert!(matches!(client.read(100), Reading::CaughtUp), "it begins anew");
+    assert!(matches!(client.read(100, None), Reading::CaughtUp), "it begins anew");
 }
 
 #[test]
@@ -171,18 +171,18 @@ fn an_expected_channel_is_waited_for() {
     let segments = vec![Segment::Literal("web".to_owned()), Segment::Glob(Glob::new(|segment| segment.len() == 1))];
     assert!(!channels.knows(&web));
     let (mut early, _) = channels.subscribe(&filter(1), &Ask::default(), BEGAN).unwrap();
-    assert!(matches!(early.read(100), Reading::Finished), "nothing can come");
+    assert!(matches!(early.read(100, None), Reading::Finished), "nothing can come");
     channels.expect(Expected::new(segments));
     assert!(channels.knows(&web) && channels.knows(&a) && !channels.knows(&db));
-    assert!(matches!(early.read(100), Reading::CaughtUp), "something can come");
+    assert!(matches!(early.read(100, None), Reading::CaughtUp), "something can come");
 
     let (mut client, greeting) = channels.subscribe(&filter(2), &Ask::default(), BEGAN).unwrap();
     let position = Position { number: 0, time: BEGAN };
     assert_eq!(greeting, Greeting::Start(Start { channels: Vec::new(), newest: None, position }));
-    assert!(matches!(client.read(100), Reading::CaughtUp));
+    assert!(matches!(client.read(100, None), Reading::CaughtUp));
     channels.open(a).publish(Vec::new(), ChannelLife::Ended(EndReason::Eof));
-    assert!(matches!(client.read(100), Reading::CaughtUp), "it could come back");
-    let other = channels.subscribe(&Filter::of([db]), &Ask::default(), BEGAN).unwrap().0.read(100);
+    assert!(matches!(client.read(100, None), Reading::CaughtUp), "it could come back");
+    let other = channels.subscribe(&Filter::of([db]), &Ask::default(), BEGAN).unwrap().0.read(100, None);
     assert!(matches!(other, Reading::Finished));
 }
 
@@ -218,4 +218,28 @@ fn the_gap_of_a_source_is_an_event_that_names_its_own_place() {
     let text = String::from_utf8(turn.commit()[0].encoded().to_vec()).unwrap();
     let data = r#"{"channels":["web/a"],"reason":"truncated","from":null,"to":"1000000-1","lost":null}"#;
     assert_eq!(text, format!("id: 1000000-1/web/a\nevent: gap\ndata: {data}\n\n"));
+}
+
+#[test]
+fn who_reads_up_to_another_meets_it() {
+    let mut world = World::new(2);
+    (0..2).for_each(|_| {
+        world.publish(0, 2, 1, Age::New);
+        world.publish(1, 1, 1, Age::New);
+    });
+    let view = world.index.join(&filter(1));
+    let open = |world: &World, tail| match world.index.begin(view, &Ask { tail: Some(tail), ..Ask::default() }, BEGAN) {
+        Opening::Stream(cursor, _) => cursor,
+        Opening::Over => panic!("it goes on"),
+    };
+    let (mut ahead, mut behind) = (open(&world, Tail::Newest(1)), open(&world, Tail::All));
+    while let Reading::Events(_) = world.index.read(view, &mut ahead, 1) {}
+    world.publish(0, 2, 1, Age::New);
+    let mut count = 0;
+    while behind != ahead {
+        let Reading::Events(parts) = world.index.read_to(view, &mut behind, 1, ahead.number()) else { panic!("events") };
+        count += parts.iter().map(|part| ids(part).len()).sum::<usize>();
+    }
+    assert_eq!(count, 6);
+    let Reading::Events(_) = world.index.read_to(view, &mut behind, 1, ahead.number()) else { panic!("it goes on from there") };
 }

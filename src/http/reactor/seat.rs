@@ -47,7 +47,7 @@ pub struct Seat {
     pub pending: Option<Box<Pending>>,
     /// What the client has sent behind its request.
     pub unread: Vec<u8>,
-    _slot: Slot,
+    slot: Option<Slot>,
     pub ticket: Ticket,
 }
 
@@ -143,9 +143,15 @@ impl Seat {
             first: Some(Box::new(First { head, said })),
             pending: None,
             unread,
-            _slot: slot,
+            slot: Some(slot),
             ticket,
         }
+    }
+
+    /// Whether it has been sent what goes out before all else.
+    #[must_use]
+    pub fn is_greeted(&self) -> bool {
+        self.first.is_none()
     }
 
     /// What goes out before all else, once: the response's head, and the greeting.
@@ -191,6 +197,11 @@ impl Seat {
                 _ => return,
             }
         }
+    }
+
+    /// Gives its place back: a client that has seen the end of its stream finds it free.
+    pub fn leave_slot(&mut self) {
+        self.slot = None;
     }
 
     /// Fills the wire with what goes out next.

@@ -42,11 +42,16 @@ impl Reactor {
         if let Some(pending) = seat.pending.take() {
             return self.go_on(number, pending);
         }
+        // Those who wait for the same may be far ahead again whenever this one has caught up: they meet where they are now.
+        let meeting = self.groups.get(&kind_of(seat)).map(|group| &group.edge);
+        if seat.is_greeted() && meeting == Some(seat.subscriber.cursor()) {
+            return self.join(number);
+        }
         let (head, said) = seat.take_first();
         if self.equipment.ending.now.is_cancelled() {
             return self.send(number, &head, &Chunk::default(), Part::Last);
         }
-        match client::next(&mut seat.subscriber, seat.format, said, TURN, &self.equipment.metrics) {
+        match client::next(&mut seat.subscriber, seat.format, said, TURN, meeting, &self.equipment.metrics) {
             Next::Chunk(chunk) => {
                 let part = if seat.subscriber.is_finished() { Part::Last } else { Part::Inner };
                 self.send(number, &head, &chunk, part);
@@ -73,6 +78,9 @@ impl Reactor {
     fn send(&mut self, number: u32, head: &[u8], chunk: &Chunk, part: Part) {
         let seat = &mut self.seats[number as usize];
         seat.fill(&mut self.wire, head, chunk, part);
+        if part == Part::Last {
+            seat.leave_slot();
+        }
         self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
         let outcome = seat.send(&self.wire, 0, self.now);
         let pending = outcome.part().map(|count| {
@@ -167,13 +175,15 @@ impl Reactor {
         }
     }
 
-    /// Visits whoever is to be visited by now.
+    /// Visits whoever is to be visited by now, as many as the time allows: a crowd that was sent the same is silent at the same time.
     pub(super) fn make_visits(&mut self) {
-        while let Some((due, visits)) = self.visits.due(self.now) {
-            for visit in visits {
-                // Others were arranged before an earlier one was.
-                if self.seat_of(visit).is_some_and(|seat| seat.visit == due) {
-                    self.make_visit(visit.0);
+        let began = Instant::now();
+        while let Some((due, visit)) = self.visits.due(self.now) {
+            // Others were arranged before an earlier one was.
+            if self.seat_of(visit).is_some_and(|seat| seat.visit == due) {
+                self.make_visit(visit.0);
+                if began.elapsed() > SLICE {
+                    return;
                 }
             }
         }

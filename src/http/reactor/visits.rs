@@ -49,10 +49,14 @@ impl Visits {
         self.lists.entry(at).or_default().push(visit);
     }
 
-    /// The visits that are due in the tick `now`, if there are any: of one tick at a time.
-    pub fn due(&mut self, now: Tick) -> Option<(Tick, Vec<Visit>)> {
-        let first = self.lists.first_entry().filter(|first| *first.key() <= now)?;
-        Some(first.remove_entry())
+    /// A visit that is due in the tick `now`, if there is one, and for when it was arranged.
+    pub fn due(&mut self, now: Tick) -> Option<(Tick, Visit)> {
+        let mut first = self.lists.first_entry().filter(|first| *first.key() <= now)?;
+        let (due, visit) = (*first.key(), first.get_mut().pop());
+        if first.get().is_empty() {
+            first.remove();
+        }
+        visit.map(|visit| (due, visit))
     }
 
     /// How long there is nothing to do; `None` if there never is.
@@ -82,7 +86,7 @@ mod tests {
                 let due = happened + visits.pause(happened).unwrap();
                 assert!(due >= happened + pause && due <= happened + pause + 2 * TICK, "{millis} {pause:?}");
                 assert_eq!(visits.due(visits.tick(happened)), None);
-                assert!(visits.due(visits.tick(due)).is_some_and(|(_, list)| list == [(1, 2)]));
+                assert!(visits.due(visits.tick(due)).is_some_and(|(_, visit)| visit == (1, 2)));
                 assert_eq!(visits.pause(due), None);
             }
         }

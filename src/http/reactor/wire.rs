@@ -109,7 +109,8 @@ impl Wire {
         match taken {
             Ok(0) if sent < self.length() => Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => Ok(sent + count),
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(sent),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(sent),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => self.send(socket, sent),
             Err(error) => Err(error),
         }
     }
