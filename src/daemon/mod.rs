@@ -30,6 +30,7 @@ use crate::channel::Channels;
 use crate::clock;
 use crate::config::{Addresses, AtEof, Config};
 use crate::http::client::Ending;
+use crate::http::crowd::Crowd;
 use crate::http::reactor::{Equipment, Reactors, TICK};
 use crate::http::router::{Site, Told};
 use crate::http::slots::Slots;
@@ -194,6 +195,7 @@ impl Daemon {
             limit: Arc::new(Semaphore::new(connections)),
             write_timeout: config.write_timeout,
             reactors,
+            crowd: Crowd::new(heap::give_back),
         };
         let attending = http::attend_reactors(returned, server.clone());
         self.tasks.spawn("connections that come back", async {

@@ -13,6 +13,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::time::Instant;
 
 use super::client::{self, Chunk, Client, Ending, Next};
+use super::crowd::Visitor;
 use super::query::Format;
 use super::stall::Pulse;
 use crate::batch::MAX_BATCH;
@@ -73,6 +74,8 @@ pub struct StreamBody {
     rest: Bytes,
     metrics: Arc<Metrics>,
     pulse: Pulse,
+    /// The last to go: a stream has a task of its own, which may outlive its connection's.
+    _visitor: Visitor,
 }
 
 /// What makes the chunks.
@@ -88,11 +91,11 @@ struct Source {
 impl StreamBody {
     /// The body of this client's response. `pulse` shows the connection that it is still being polled.
     #[must_use]
-    pub fn new(client: Client, ending: Ending, metrics: Arc<Metrics>, pulse: Pulse) -> Self {
+    pub fn new(client: Client, ending: Ending, metrics: Arc<Metrics>, pulse: Pulse, visitor: Visitor) -> Self {
         let ear = client.subscriber.listen();
         let source = Source { client, ear, ending, metrics: Arc::clone(&metrics), large: None };
         let chunks = unfold(source, |mut source| async move { source.next().await.map(|chunk| (chunk, source)) });
-        Self { chunks: Box::pin(chunks), rest: Bytes::new(), metrics, pulse }
+        Self { chunks: Box::pin(chunks), rest: Bytes::new(), metrics, pulse, _visitor: visitor }
     }
 
     /// The next frame of the body.
@@ -142,7 +145,7 @@ impl Source {
             return Next::End;
         }
         let Client { subscriber, format, said, .. } = &mut self.client;
-        match client::next(subscriber, *format, std::mem::take(said), MAX_BATCH, &self.metrics) {
+        match client::next(subscriber, *format, std::mem::take(said), MAX_BATCH, None, &self.metrics) {
             Next::Chunk(Chunk { said, events, .. }) if events.first().is_some_and(|first| first.len() > MAX_BATCH) => {
                 self.next_piece(said, 0)
             }

@@ -17,7 +17,6 @@ use super::Server;
 use super::body::{Body, StreamBody};
 use super::reactor::Returned;
 use super::response::Content;
-use super::router::Site;
 use super::socket::{Socket, Speaks};
 use super::stall::Pulses;
 use super::takeover::{self, Aside};
@@ -48,6 +47,7 @@ const HTTP2_PING: Duration = Duration::from_secs(20);
 
 /// Serves a connection until either side is done with it, or until it is a stream, which a reactor serves.
 pub async fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, server: Server) {
+    let _visitor = server.crowd.enter();
     let mut socket = Socket::new(stream, server.write_timeout);
     let speaks = tokio::select! {
         biased;
@@ -61,13 +61,14 @@ pub async fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, server: Serv
     // Each has memory only for as long as it is needed: there may be thousands of connections that have sent nothing yet.
     let ended = match speaks {
         Speaks::Http1 => Box::pin(serve_http1(socket, permit, &server)).await,
-        Speaks::Http2 => Box::pin(serve_http2(socket, &server.site, server.write_timeout)).await,
+        Speaks::Http2 => Box::pin(serve_http2(socket, &server)).await,
     };
     tell(&server, ended);
 }
 
 /// Serves a connection whose stream has ended.
 pub async fn resume(returned: Returned, server: Server) {
+    let _visitor = server.crowd.enter();
     let Returned { stream, unread, ticket } = returned;
     // Only what the kernel has no memory for fails here; the peer sees an end.
     let Ok(stream) = TcpStream::from_std(stream) else { return };
@@ -110,14 +111,16 @@ async fn serve_http1(socket: Socket, permit: OwnedSemaphorePermit, server: &Serv
     Ok(())
 }
 
-async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) -> hyper::Result<()> {
+async fn serve_http2(socket: Socket, server: &Server) -> hyper::Result<()> {
+    let Server { site, write_timeout, crowd, .. } = server;
     let pulses = Pulses::default();
     let answer = |request: Request<Incoming>| {
         pulses.note_request();
         let response = site.answer(&request).map(|content| match content {
             Content::Full(body) => Body::Full(body),
             Content::Stream(client) => {
-                Body::Stream(StreamBody::new(*client, site.ending.clone(), Arc::clone(&site.metrics), pulses.start()))
+                let metrics = Arc::clone(&site.metrics);
+                Body::Stream(StreamBody::new(*client, site.ending.clone(), metrics, pulses.start(), crowd.enter()))
             }
         });
         std::future::ready(Ok::<_, Infallible>(response))
@@ -132,7 +135,7 @@ async fn serve_http2(socket: Socket, site: &Arc<Site>, write_timeout: Duration) 
             .serve_connection(TokioIo::new(socket), service_fn(answer))
     );
     // A body that is only silent is polled with each heartbeat.
-    let still = write_timeout + site.heartbeat;
+    let still = *write_timeout + site.heartbeat;
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = site.ending.soon.cancelled() => connection.as_mut().graceful_shutdown(),

@@ -7,6 +7,7 @@
 pub mod body;
 pub mod client;
 mod connection;
+pub mod crowd;
 pub mod host;
 pub mod listener;
 pub mod origin;
@@ -33,6 +34,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crowd::Crowd;
 use reactor::{Newcomer, Reactors, Returned, Ticket};
 use router::Site;
 use socket::Socket;
@@ -58,6 +60,8 @@ pub struct Server {
     pub limit: Arc<Semaphore>,
     /// After how long a peer that takes nothing is cut.
     pub write_timeout: Duration,
+    /// Those whose connections have tasks.
+    pub crowd: Arc<Crowd>,
     /// Who writes streams.
     pub reactors: Arc<Reactors>,
 }

@@ -13,8 +13,8 @@ use super::seat::Seat;
 use super::visits::Visit;
 use super::{Reactor, token_of};
 
-/// How much may wait in the kernel unsent before a socket counts as full, in bytes (tcp(7), `TCP_NOTSENT_LOWAT`): room for two chunks. What it has
-/// not taken stays in memory that all clients share.
+/// How much may wait in the kernel unsent before a socket counts as full, in bytes (tcp(7), `TCP_NOTSENT_LOWAT`): as much as a client
+/// that is behind is sent at once. What it has not taken stays in memory that all clients share.
 const UNSENT: u32 = 128 * 1024;
 
 impl Reactor {
