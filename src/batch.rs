@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::event::{Age, ChannelName, Millis};
 use crate::sse;
 
-/// The most bytes of a batch that holds more than one event; a batch is also the most that a client is sent as one chunk.
+/// The most bytes of a batch that holds more than one event; a batch is also the most that clients who wait are sent as one chunk.
 pub const MAX_BATCH: usize = 64 * 1024;
 
 /// What a batch costs beside its encoded bytes: its own fields, the entries in the index and the allocator's share, in

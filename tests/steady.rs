@@ -16,7 +16,9 @@ use sse_bridge::http::query::{Format, Heartbeat};
 use sse_bridge::http::reactor::wire::Framing;
 use sse_bridge::http::reactor::{After, Equipment, Newcomer, Reactors, Ticket};
 use sse_bridge::http::slots::Slots;
+use sse_bridge::mapping::Mapper;
 use sse_bridge::metrics::Metrics;
+use sse_bridge::pipeline::{Fittings, Manner, Pipeline, Writer};
 use sse_bridge::sse;
 use sse_bridge::store::Store;
 use tokio::sync::{Semaphore, mpsc};
@@ -127,8 +129,24 @@ fn blocks_taken(clients: usize, lines: usize) -> u64 {
 #[test]
 fn nothing_grows_and_nothing_is_allocated_for_a_delivery() {
     let _profiler = dhat::Profiler::builder().testing().build();
+    reading_allocates_nothing_for_a_line();
     sending_allocates_nothing();
     a_day_of_silence_leaks_nothing();
+}
+
+/// What is read at once costs a few blocks of memory, however many lines it is.
+fn reading_allocates_nothing_for_a_line() {
+    let channels = Channels::new(1 << 20, 1);
+    let fittings =
+        Fittings { max_line: 1 << 20, mapper: Mapper::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
+    let manner = Manner { flush_partial: None, writer: Writer::Pipe };
+    let mut pipeline = Pipeline::new(&fittings, manner, channels.open("x".parse().unwrap()));
+    let lines = [vec![b'x'; 119], b"\n".to_vec()].concat().repeat(500);
+    (0..100).for_each(|_| pipeline.push(&lines, Age::New)); // until the history drops
+    let before = dhat::HeapStats::get().total_blocks;
+    (0..200).for_each(|_| pipeline.push(&lines, Age::New));
+    let blocks = dhat::HeapStats::get().total_blocks - before;
+    assert!(blocks < 200 * 20, "{blocks} blocks for 200 reads of 500 lines");
 }
 
 fn sending_allocates_nothing() {

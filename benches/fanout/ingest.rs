@@ -28,7 +28,7 @@ pub(crate) fn measure(field: &Field, extent: &Extent, report: &mut Report) {
     let results = field.interleave("ingest", &[Who::Ours, Who::Writer], |ready| pace(ready, extent.ingest_lines));
     let target = [(Who::Writer, Target::AtLeast(0.6))];
     report.add(&figure("MB/s", &|pace: &Pace| Some(pace.wall), &target), &results);
-    report.add(&figure("MB in a second of CPU", &|pace: &Pace| Some(pace.cpu), &[]), &results);
+    report.add(&figure("MB in a second of CPU", &|pace: &Pace| Some(pace.cpu), &target), &results);
 }
 
 fn figure<'a>(name: &'a str, value: &'a dyn Fn(&Pace) -> Option<f64>, ratios: &'a [(Who, Target)]) -> Figure<'a, Pace> {

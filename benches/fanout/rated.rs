@@ -29,6 +29,7 @@ pub(crate) fn dense(field: &Field, extent: &Extent, report: &mut Report) {
     let mut results = measure("dense", field, extent, &load, report);
     keep_only_kept(&mut results);
     cpu(&results, &[(Who::Writer, AtMost(1.15)), (Who::Nchan, AtMost(0.1)), (Who::Axum, AtMost(0.25))], report);
+    rate(&results, report);
     latency(0.99, &results, &[(Who::Writer, AtMost(1.5))], report);
 }
 
@@ -38,6 +39,7 @@ pub(crate) fn overload(field: &Field, extent: &Extent, report: &mut Report) {
     let load = Load { clients: 500, stalled: 0, rate: 10_000, flood: 0 };
     let results = measure("overload", field, extent, &load, report);
     cpu(&results, &[(Who::Writer, AtMost(1.1)), (Who::Nchan, AtMost(0.05)), (Who::Axum, AtMost(0.2))], report);
+    rate(&results, report);
 }
 
 /// Many clients, each line alone.
@@ -77,6 +79,12 @@ fn keep_only_kept(results: &mut [Results<Outcome>]) {
 fn cpu(results: &[Results<Outcome>], ratios: Ratios<'_>, report: &mut Report) {
     let value = |outcome: &Outcome| Some(outcome.cpu()).filter(|cpu| cpu.is_finite());
     report.add(&Figure { name: "CPU of a delivered line, µs", value: &value, ratios, own: None, remark: &delivery }, results);
+}
+
+fn rate(results: &[Results<Outcome>], report: &mut Report) {
+    let value = |outcome: &Outcome| Some(float(outcome.delivered) / 1e6 / outcome.window.as_secs_f64());
+    let name = "delivered lines, millions/s";
+    report.add(&Figure { name, value: &value, ratios: &[], own: None, remark: &|_| String::new() }, results);
 }
 
 fn latency(quantile: f64, results: &[Results<Outcome>], ratios: Ratios<'_>, report: &mut Report) {

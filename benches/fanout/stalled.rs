@@ -47,7 +47,9 @@ pub(crate) fn measure(field: &Field, extent: &Extent, report: &mut Report) {
     results.retain(|results| results.who == Who::Ours);
     let name = "more memory for each that is stalled, KiB";
     let value = |pair: &Pair| Some(pair.memory());
-    report.add(&Figure { name, value: &value, ratios: &[], own: None, remark: &|_| String::new() }, &results);
+    // A chunk for each would be 64.
+    let own = Some(Target::AtMost(8.0));
+    report.add(&Figure { name, value: &value, ratios: &[], own, remark: &|_| String::new() }, &results);
 }
 
 /// The latencies of which it is the ratio.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit};
 
+use crate::frames::PREFACE;
 use crate::harness::{Bridge, PATIENCE, command, connect, connect_narrow, in_background, scale};
 use crate::process::sleeps;
 use crate::wire::{Wire, eventually, get, metric, wait_for_metric};
@@ -139,6 +140,33 @@ fn clients_that_have_left_cost_no_memory() {
     });
     let shown = rounds.map(|resident| resident / 1024);
     assert!(rounds[2] <= rounds[1] + MIB, "it grows with each round of {count} clients: {shown:?} KiB");
+}
+
+/// What comes back is the same whoever they were: streams that have ended, other requests, streams over HTTP/2.
+#[test]
+fn connections_that_have_left_cost_no_memory() {
+    let count = many(scale(1_000, 5_000));
+    let path = b"/events?tail=0";
+    let block = [&[0x82, 0x86, 0x04, 14], &path[..], &[0x01, 9], b"localhost"].concat();
+    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
+        [&[0, 0, payload.len() as u8, kind, flags, 0, 0, 0, stream], payload].concat()
+    };
+    let http2 = [PREFACE.to_vec(), frame(4, 0, 0, b""), frame(1, 5, 1, &block)].concat();
+    for request in [get("/events?follow=0").into_bytes(), get("/healthz").into_bytes(), http2] {
+        let bridge = Bridge::start(&["--max-clients", "20000", "--heartbeat", "1h"]);
+        drop(Wire::to(&bridge).send(get("/healthz")).answer());
+        let before = bridge.resident();
+        for round in 0..2 {
+            let mut clients: Vec<_> = (0..count).map(|_| connect(bridge.port)).collect();
+            for client in &mut clients {
+                client.write_all(&request).unwrap();
+                assert!(client.read(&mut [0; 64]).unwrap() > 0, "it is answered");
+            }
+            drop(clients);
+            let what = format!("less than 2 MiB more than {before} bytes in round {round}: {}", request.escape_ascii());
+            eventually(&what, || bridge.resident() < before + 2 * MIB);
+        }
+    }
 }
 
 #[test]

@@ -337,3 +337,35 @@ fn a_client_of_lines_that_falls_behind_at_once_gets_a_head() {
         assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "client {number} got {head:?}");
     }
 }
+
+/// What was sent before the client said that it has no more to say is answered, streams and all, however much came at once.
+#[test]
+fn all_requests_of_a_client_that_says_no_more_are_answered() {
+    let bridge = fed(&["one"]);
+    for requests in [[WHOLE, "/healthz", "/healthz"], [WHOLE, "/healthz", WHOLE], ["/healthz", WHOLE, "/healthz"], [WHOLE; 3]] {
+        let mut wire = Wire::to(&bridge);
+        wire.send(requests.map(get).concat()).half_close();
+        for request in requests {
+            if request == WHOLE {
+                assert!(stream(&mut wire).1.ends_with("data: one\n\n"), "{request} of {requests:?}");
+            } else {
+                assert_eq!(wire.answer().body, "ok\n", "{request} of {requests:?}");
+            }
+        }
+        assert_eq!(wire.rest(), "", "{requests:?}");
+    }
+}
+
+#[test]
+fn who_has_seen_the_end_of_its_stream_finds_its_place_free() {
+    let mut bridge = Bridge::start(&["--max-clients", "1"]);
+    bridge.feed(b"one\n");
+    let mut wire = Wire::to(&bridge);
+    for round in 0..scale(200, 2_000) {
+        if round % 2 == 0 {
+            wire = Wire::to(&bridge);
+        }
+        let body = stream(wire.send(get("/events?follow=0"))).1;
+        assert!(!body.contains("event: busy"), "round {round}: {body}");
+    }
+}
