@@ -4,8 +4,10 @@
 //! encodes them, and is held until its batches are published. So there is one order of everything, and an id that a client has
 //! seen never means another event.
 //!
-//! Today the only store is `memory`, which counts. A store on disk appends in [`Turn::commit`], before publication.
+//! Today the only store is `memory`, which counts. What a store on disk appends to, in [`Turn::commit`] and before publication, is [`disk`]; no
+//! store uses it yet.
 
+pub mod disk;
 mod memory;
 
 pub use memory::{Store, Turn};
