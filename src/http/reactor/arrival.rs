@@ -6,12 +6,11 @@ use std::os::fd::AsRawFd;
 use std::sync::PoisonError;
 
 use mio::unix::SourceFd;
-use mio::{Interest, Registry};
+use mio::{Interest, Registry, Token};
 use socket2::SockRef;
 
+use super::Reactor;
 use super::seat::Seat;
-use super::visits::Visit;
-use super::{Reactor, token_of};
 
 /// How much may wait in the kernel unsent before a socket counts as full, in bytes (tcp(7), `TCP_NOTSENT_LOWAT`): as much as a client
 /// that is behind is sent at once. What it has not taken stays in memory that all clients share.
@@ -27,7 +26,7 @@ impl Reactor {
             let entry = self.seats.vacant_entry();
             let Ok(number) = u32::try_from(entry.key()) else { continue };
             // One that cannot be watched is not served: the client comes back.
-            if watch(self.poll.registry(), &seat.socket, (number, seat.guest)).is_ok() {
+            if watch(self.poll.registry(), &seat.socket, Token(entry.key())).is_ok() {
                 entry.insert(Box::new(seat));
                 self.put_behind(number);
             }
@@ -36,8 +35,8 @@ impl Reactor {
 }
 
 /// Once for all its life: edges tell of room as well as of the end.
-fn watch(registry: &Registry, socket: &TcpStream, visit: Visit) -> io::Result<()> {
+fn watch(registry: &Registry, socket: &TcpStream, token: Token) -> io::Result<()> {
     // A kernel without the option only holds more.
     let _ = SockRef::from(socket).set_tcp_notsent_lowat(UNSENT);
-    registry.register(&mut SourceFd(&socket.as_raw_fd()), token_of(visit), Interest::READABLE | Interest::WRITABLE)
+    registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE | Interest::WRITABLE)
 }

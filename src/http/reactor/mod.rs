@@ -299,12 +299,12 @@ impl Reactor {
         Some(Duration::ZERO)
     }
 
-    /// A socket has something to say.
+    /// A socket has something to say. Nobody is seated between the wait and this, so the seat is still its own, or empty.
     fn hear(&mut self, event: &mio::event::Event) {
-        let visit = visit_of(event.token());
-        let Some(seat) = self.seat_of(visit) else { return };
+        let Token(token) = event.token();
+        let (Ok(number), Some(seat)) = (u32::try_from(token), self.seats.get_mut(token)) else { return };
         if event.is_error() || event.is_write_closed() {
-            return self.dismiss(visit.0, GONE);
+            return self.dismiss(number, GONE);
         }
         if event.is_readable() {
             seat.listen();
@@ -314,8 +314,8 @@ impl Reactor {
         }
         match seat.place {
             // It waits, and can only have gone.
-            Place::Live(_) if seat.peer == Peer::Silent => self.dismiss(visit.0, GONE),
-            Place::Stalled if event.is_writable() => self.put_behind(visit.0),
+            Place::Live(_) if seat.peer == Peer::Silent => self.dismiss(number, GONE),
+            Place::Stalled if event.is_writable() => self.put_behind(number),
             _ => {}
         }
     }
@@ -384,15 +384,6 @@ impl Reactor {
 
 fn kind_of(seat: &Seat) -> Kind {
     Kind { view: seat.subscriber.view(), format: seat.format, framing: seat.framing, ages: seat.subscriber.cursor().ages() }
-}
-
-fn token_of((seat, guest): Visit) -> Token {
-    Token(((guest as usize) << 32) | seat as usize)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "two halves of one number")]
-fn visit_of(Token(token): Token) -> Visit {
-    (token as u32, (token >> 32) as u32)
 }
 
 impl fmt::Debug for Reactor {
