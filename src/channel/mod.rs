@@ -289,7 +289,7 @@ pub struct Hanging {
 }
 
 impl Hanging {
-    /// Reads on for all who stand at `cursor`, as [`Subscriber::read`] does, from now on news ring again.
+    /// Reads on for all who stand at `cursor`, as [`Subscriber::read`] does; from now on news ring again.
     pub fn read(&self, cursor: &mut Cursor, room: usize) -> Reading {
         let mut shared = self.channels.lock();
         if let Some(bell) = shared.bells.get_mut(&self.view) {

@@ -1,7 +1,7 @@
 //! Clients that stop taking what they are sent, where the socket does not show it.
 //!
-//! Over HTTP/1 a stalled client fills the socket, and the [`super::reactor`] notices, or for what is no stream [`super::socket`]. Over HTTP/2 it only has to leave its flow-control
-//! window closed: the socket stays writable, and its body is simply never polled again. So each body shows a pulse, which
+//! Over HTTP/1 a stalled client fills the socket, and the [`super::reactor`] notices, or [`super::socket`] where it is no stream. Over HTTP/2
+//! it only has to leave its flow-control window closed: the socket stays writable, and its body is simply never polled again. So each body shows a pulse, which
 //! beats whenever it is polled, at the latest with every heartbeat; and the connection watches the pulses of its bodies.
 
 use std::sync::atomic::{AtomicU64, Ordering};

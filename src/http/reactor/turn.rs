@@ -44,7 +44,7 @@ impl Reactor {
         }
         // Those who wait for the same may be far ahead again whenever this one has caught up: they meet where they are now.
         let meeting = self.groups.get(&kind_of(seat)).map(|group| &group.edge);
-        if seat.is_greeted() && meeting == Some(seat.subscriber.cursor()) {
+        if seat.is_greeted() && seat.peer == Peer::Open && meeting == Some(seat.subscriber.cursor()) {
             return self.join(number);
         }
         let (head, said) = seat.take_first();
