@@ -12,6 +12,7 @@ use std::time::Duration;
 use sse_bridge::channel::{Ask, Channel, ChannelLife, Channels, Filter};
 use sse_bridge::event::{Age, Event};
 use sse_bridge::http::client::{Client, Ending};
+use sse_bridge::http::crowd::Crowd;
 use sse_bridge::http::query::{Format, Heartbeat};
 use sse_bridge::http::reactor::wire::Framing;
 use sse_bridge::http::reactor::{After, Equipment, Newcomer, Reactors, Ticket};
@@ -47,20 +48,15 @@ impl Stage {
         let channel = channels.open("x".parse().unwrap());
         let metrics: Arc<Metrics> = Arc::default();
         let (give_back, _) = mpsc::channel(1);
-        let equipment = Equipment {
-            ending: Ending::default(),
-            metrics: Arc::clone(&metrics),
-            write_timeout: PATIENCE,
-            tick,
-            crowd_has_left: || {},
-            give_back,
-        };
+        let equipment =
+            Equipment { ending: Ending::default(), metrics: Arc::clone(&metrics), write_timeout: PATIENCE, tick, give_back };
         let (reactors, threads) = Reactors::new(1, &equipment).unwrap();
         for reactor in threads {
             thread::spawn(move || reactor.run());
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let (slots, limit, tracker) = (Slots::new(clients), Arc::new(Semaphore::new(clients)), TaskTracker::new());
+        let crowd = Crowd::new(|| {});
         let seat = |_| {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             client.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -72,7 +68,8 @@ impl Stage {
             let mut guest = Client { subscriber, format, heartbeat, silence, slot, said: Vec::new() };
             guest.greet(&greeting, 1000, &metrics);
             let expected = HEAD.len() + format!("{:X}\r\n", guest.said.len()).len() + guest.said.len() + 2;
-            let ticket = Ticket { permit: Arc::clone(&limit).try_acquire_owned().unwrap(), token: tracker.token() };
+            let permit = Arc::clone(&limit).try_acquire_owned().unwrap();
+            let ticket = Ticket { permit, token: tracker.token(), visitor: crowd.enter() };
             reactors.seat(Newcomer {
                 stream,
                 unread: Vec::new(),

@@ -171,7 +171,6 @@ impl Daemon {
             metrics: Arc::clone(&self.metrics),
             write_timeout: config.write_timeout,
             tick: TICK,
-            crowd_has_left: heap::give_back,
             give_back,
         };
         let reactors = self.start_reactors(&equipment)?;

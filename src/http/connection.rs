@@ -15,6 +15,7 @@ use tracing::debug;
 
 use super::Server;
 use super::body::{Body, StreamBody};
+use super::crowd::Visitor;
 use super::reactor::Returned;
 use super::response::Content;
 use super::socket::{Socket, Speaks};
@@ -47,7 +48,7 @@ const HTTP2_PING: Duration = Duration::from_secs(20);
 
 /// Serves a connection until either side is done with it, or until it is a stream, which a reactor serves.
 pub async fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, server: Server) {
-    let _visitor = server.crowd.enter();
+    let visitor = server.crowd.enter();
     let mut socket = Socket::new(stream, server.write_timeout);
     let speaks = tokio::select! {
         biased;
@@ -60,7 +61,7 @@ pub async fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, server: Serv
     };
     // Each has memory only for as long as it is needed: there may be thousands of connections that have sent nothing yet.
     let ended = match speaks {
-        Speaks::Http1 => Box::pin(serve_http1(socket, permit, &server)).await,
+        Speaks::Http1 => Box::pin(serve_http1(socket, permit, visitor, &server)).await,
         Speaks::Http2 => Box::pin(serve_http2(socket, &server)).await,
     };
     tell(&server, ended);
@@ -68,12 +69,11 @@ pub async fn serve(stream: TcpStream, permit: OwnedSemaphorePermit, server: Serv
 
 /// Serves a connection whose stream has ended.
 pub async fn resume(returned: Returned, server: Server) {
-    let _visitor = server.crowd.enter();
     let Returned { stream, unread, ticket } = returned;
     // Only what the kernel has no memory for fails here; the peer sees an end.
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let socket = Socket::resumed(stream, unread, server.write_timeout);
-    let ended = serve_http1(socket, ticket.permit, &server).await;
+    let ended = serve_http1(socket, ticket.permit, ticket.visitor, &server).await;
     tell(&server, ended);
 }
 
@@ -88,7 +88,7 @@ fn tell(server: &Server, ended: hyper::Result<()>) {
     }
 }
 
-async fn serve_http1(socket: Socket, permit: OwnedSemaphorePermit, server: &Server) -> hyper::Result<()> {
+async fn serve_http1(socket: Socket, permit: OwnedSemaphorePermit, visitor: Visitor, server: &Server) -> hyper::Result<()> {
     let (site, aside) = (&server.site, Aside::default());
     let answer = |request: Request<Incoming>| aside.sort(&request, site.answer(&request));
     let mut connection = http1::Builder::new()
@@ -106,7 +106,7 @@ async fn serve_http1(socket: Socket, permit: OwnedSemaphorePermit, server: &Serv
     };
     if let Some(stream) = left? {
         let parts = connection.into_parts();
-        server.seat(stream, parts.io.into_inner(), parts.read_buf.into(), permit);
+        server.seat(stream, parts.io.into_inner(), parts.read_buf.into(), permit, visitor);
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// Fewer than this are no crowd.
 const CROWD: usize = 64;
 
-/// Counts connections that are not a reactor's.
+/// Counts connections, and streams that have tasks of their own.
 pub struct Crowd {
     here: AtomicUsize,
     /// The most that there were at a time, since a crowd left last.

@@ -34,7 +34,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crowd::Crowd;
+use crowd::{Crowd, Visitor};
 use reactor::{Newcomer, Reactors, Returned, Ticket};
 use router::Site;
 use socket::Socket;
@@ -60,7 +60,7 @@ pub struct Server {
     pub limit: Arc<Semaphore>,
     /// After how long a peer that takes nothing is cut.
     pub write_timeout: Duration,
-    /// Those whose connections have tasks.
+    /// All whose memory goes back when they have left.
     pub crowd: Arc<Crowd>,
     /// Who writes streams.
     pub reactors: Arc<Reactors>,
@@ -68,12 +68,12 @@ pub struct Server {
 
 impl Server {
     /// Gives a stream to a reactor.
-    fn seat(&self, stream: Stream, socket: Socket, read: Vec<u8>, permit: OwnedSemaphorePermit) {
+    fn seat(&self, stream: Stream, socket: Socket, read: Vec<u8>, permit: OwnedSemaphorePermit, visitor: Visitor) {
         let Stream { head, framing, after, client } = stream;
         let (stream, first) = socket.into_parts();
         // Only a runtime that is being taken down cannot give a socket away.
         let Ok(stream) = stream.into_std() else { return };
-        let ticket = Ticket { permit, token: self.connections.token() };
+        let ticket = Ticket { permit, token: self.connections.token(), visitor };
         let unread = [read, first].concat();
         self.reactors.seat(Newcomer { stream, unread, head, framing, after, client: *client, ticket });
     }

@@ -43,6 +43,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::debug;
 
 use super::client::{Client, Ending};
+use super::crowd::Visitor;
 use crate::channel::{Doorbell, ViewKey};
 use crate::metrics::Metrics;
 
@@ -103,6 +104,8 @@ pub struct Ticket {
     pub permit: OwnedSemaphorePermit,
     /// Shows that it is there.
     pub token: TaskTrackerToken,
+    /// Tells when it was one of many that have left.
+    pub visitor: Visitor,
 }
 
 /// A connection that is done with its stream.
@@ -127,8 +130,6 @@ pub struct Equipment {
     pub write_timeout: Duration,
     /// How rough the clock for silence and for standing still is; [`TICK`] in a daemon.
     pub tick: Duration,
-    /// Called when most of many clients have gone.
-    pub crowd_has_left: fn(),
     /// Takes connections back; has room for all there may be.
     pub give_back: Sender<Returned>,
 }
@@ -192,8 +193,6 @@ pub struct Reactor {
     seats: Slab<Box<Seat>>,
     /// How many clients there have been.
     guests: u32,
-    /// The most that there were at a time, since a crowd left last.
-    crowd: usize,
     groups: BTreeMap<Kind, Group>,
     /// Views to be swept.
     rung: Vec<ViewKey>,
@@ -230,7 +229,6 @@ impl Reactor {
             events: Events::with_capacity(EVENTS),
             seats: Slab::new(),
             guests: 0,
-            crowd: 0,
             groups: BTreeMap::new(),
             rung: Vec::new(),
             swept: Vec::new(),
@@ -258,19 +256,15 @@ impl Reactor {
             self.sweep_all();
             self.give_turns();
             self.make_visits();
-            self.notice_crowds();
+            self.shrink();
         }
     }
 
-    /// When most of a crowd has left, and again when nobody is left of it, its memory goes with it.
-    fn notice_crowds(&mut self) {
-        self.crowd = self.crowd.max(self.seats.len());
-        let has_left = self.crowd >= CROWD && self.seats.len() <= self.crowd / 8;
-        if has_left || (self.seats.is_empty() && self.seats.capacity() >= CROWD) {
-            self.crowd = self.seats.len();
+    /// When nobody is left of a crowd, its empty seats go.
+    fn shrink(&mut self) {
+        if self.seats.is_empty() && self.seats.capacity() >= CROWD {
             self.seats.shrink_to_fit();
             self.behind.shrink_to_fit();
-            (self.equipment.crowd_has_left)();
         }
     }
 
