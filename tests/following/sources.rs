@@ -11,13 +11,14 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::sys::stat::Mode;
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use crate::harness::eventually;
 use crate::harness::parser::Message;
 use crate::harness::{Bridge, Get, PATIENCE, command, lines, run_to_end};
 
@@ -139,19 +140,6 @@ pub fn next_lines(get: &mut Get, count: usize) -> Vec<String> {
 /// All lines that are retained.
 pub fn all_lines(bridge: &Bridge, path: &str) -> Vec<String> {
     lines(&bridge.get(&format!("{path}?tail=all&follow=0")).rest()).into_iter().map(str::to_owned).collect()
-}
-
-/// Waits until a question has the answer that is waited for; the message shows the last one.
-pub fn eventually<T: std::fmt::Debug>(what: &str, mut ask: impl FnMut() -> T, is_so: impl Fn(&T) -> bool) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let answer = ask();
-        if is_so(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}; at last there was {answer:?}");
-        thread::sleep(Duration::from_millis(5)); // between two questions; nothing is guessed by this
-    }
 }
 
 /// What `/channels` says of each: name, state, reason.

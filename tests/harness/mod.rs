@@ -311,6 +311,19 @@ pub fn connect(port: u16) -> TcpStream {
     socket
 }
 
+/// Waits until a question has the answer that is waited for; the message shows the last one.
+pub fn eventually<T: std::fmt::Debug>(what: &str, mut ask: impl FnMut() -> T, is_so: impl Fn(&T) -> bool) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = ask();
+        if is_so(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}; at last there was {answer:?}");
+        thread::sleep(Duration::from_millis(5)); // between two questions; nothing is guessed by this
+    }
+}
+
 /// A connection whose kernel holds next to nothing for a reader that takes its time.
 pub fn connect_narrow(port: u16) -> TcpStream {
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();

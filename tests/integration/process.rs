@@ -1,10 +1,8 @@
 //! What the kernel knows of a running daemon.
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use crate::harness::{Bridge, PATIENCE};
+use crate::harness::{Bridge, eventually};
 
 /// Its open descriptors, as the kernel names them.
 pub fn descriptors(bridge: &Bridge) -> Vec<String> {
@@ -15,15 +13,8 @@ pub fn descriptors(bridge: &Bridge) -> Vec<String> {
 
 /// Waits until it has no more descriptors than it had before.
 pub fn wait_for_descriptors(bridge: &Bridge, before: &[String]) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let open = descriptors(bridge);
-        if open.len() <= before.len() {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{} descriptors: {open:?}\nbefore there were {}: {before:?}", open.len(), before.len());
-        thread::sleep(Duration::from_millis(5)); // between two questions; nothing is guessed by this
-    }
+    let what = format!("no more descriptors than before, which were {before:?}");
+    eventually(&what, || descriptors(bridge), |open| open.len() <= before.len());
 }
 
 /// How often its threads have gone to sleep by themselves: each wake-up leads to one of these.

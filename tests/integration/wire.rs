@@ -2,12 +2,11 @@
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::harness::{Bridge, PATIENCE, connect};
+use crate::harness::{self, Bridge, connect};
 
 /// What happens at once happens before this, also on a loaded machine; the daemon's own limits for silent clients are 10 s, so
 /// what takes longer was done by them.
@@ -167,9 +166,5 @@ pub fn wait_for_metric(bridge: &Bridge, name: &str, value: u64) {
 
 /// Waits until something is so that can only be asked for, not heard.
 pub fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited {PATIENCE:?} for {what}");
-        thread::sleep(Duration::from_millis(5)); // between two questions; nothing is guessed by this
-    }
+    harness::eventually(what, &mut is_so, |is| *is);
 }
