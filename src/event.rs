@@ -50,7 +50,7 @@ pub enum Age {
 }
 
 /// A place in the merged order of all events: the time and number of the event at it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// Number of the event, from 1; 0 is the beginning of the life.
     pub number: u64,
@@ -61,6 +61,15 @@ pub struct Position {
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.time, self.number)
+    }
+}
+
+impl FromStr for Position {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<Self, NotAnId> {
+        let (time, number) = text.split_once('-').ok_or(NotAnId)?;
+        decimal(number).zip(decimal(time)).map(|(number, time)| Self { number, time }).ok_or(NotAnId)
     }
 }
 
@@ -98,15 +107,14 @@ impl FromStr for EventId {
             Some((position, name)) => (position, Some(name.parse().map_err(|_| NotAnId)?)),
             None => (text, None),
         };
-        let (time, number) = position.split_once('-').ok_or(NotAnId)?;
-        Ok(Self { position: Position { number: decimal(number)?, time: decimal(time)? }, channel })
+        Ok(Self { position: position.parse()?, channel })
     }
 }
 
 /// A number as we write it: digits only (no sign, which `u64::from_str` would take), no leading zero.
-fn decimal(text: &str) -> Result<u64, NotAnId> {
+pub(crate) fn decimal(text: &str) -> Option<u64> {
     let canonical = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    if canonical { text.parse().map_err(|_| NotAnId) } else { Err(NotAnId) }
+    canonical.then(|| text.parse().ok())?
 }
 
 /// The name of a channel: a path of segments out of `[A-Za-z0-9._~+-]`, other bytes percent-encoded, none empty, `.` or
@@ -147,6 +155,19 @@ impl FromStr for ChannelName {
 #[must_use]
 pub fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"._~+-".contains(&byte)
+}
+
+/// The bytes of a segment of a name before percent-encoding.
+#[must_use]
+pub fn decoded(segment: &str) -> Vec<u8> {
+    let mut bytes = segment.bytes();
+    let mut decoded = Vec::with_capacity(segment.len());
+    while let Some(byte) = bytes.next() {
+        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16)).unwrap_or(0);
+        let high_low = if is_plain(byte) { None } else { Some((digit(), digit())) };
+        decoded.push(high_low.map_or(byte, |(high, low)| u8::try_from(high << 4 | low).unwrap_or(byte)));
+    }
+    decoded
 }
 
 /// Whether these are the digits of a byte that cannot stand for itself, in capitals: each name is written in one way.
@@ -247,6 +268,14 @@ mod tests {
             &long,
         ] {
             assert_eq!(text.parse::<EventId>(), Err(NotAnId), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_position_is_written_in_one_way() {
+        assert_eq!("17-4".parse(), Ok(Position { time: 17, number: 4 }));
+        for text in ["17-4/a", "17", "17-04", "+17-4", "-4", "17-", "17-4-1", "17-4 ", "18446744073709551616-1"] {
+            assert_eq!(text.parse::<Position>(), Err(NotAnId), "{text:?}");
         }
     }
 

@@ -55,6 +55,12 @@ impl Framer {
         }
     }
 
+    /// How many bytes of the source are held: those of the unfinished line, of which no event has been made.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.unfinished.len()
+    }
+
     /// Whether an unfinished line is held.
     #[must_use]
     pub fn is_inside_line(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::event::{ChannelName, is_plain};
+use crate::event::{ChannelName, decoded};
 
 /// What marks the place in a shortened name where its middle was.
 const MARK: char = '~';
@@ -148,21 +148,10 @@ fn beginnings(name: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The bytes of a segment before percent-encoding.
-fn decoded(segment: &str) -> Vec<u8> {
-    let mut bytes = segment.bytes();
-    let mut decoded = Vec::with_capacity(segment.len());
-    while let Some(byte) = bytes.next() {
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16)).unwrap_or(0);
-        let high_low = if is_plain(byte) { None } else { Some((digit(), digit())) };
-        decoded.push(high_low.map_or(byte, |(high, low)| u8::try_from(high << 4 | low).unwrap_or(byte)));
-    }
-    decoded
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::is_plain;
     use proptest::prelude::*;
 
     const ALPHABET: [&str; 4] = ["a", "b", "ab", "%2F"];

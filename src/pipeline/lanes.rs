@@ -12,10 +12,8 @@ use super::{Fittings, Manner, Pipeline};
 use crate::channel::{Channel, ChannelLife, Channels, Condition, Gap, Reason};
 use crate::clock::now;
 use crate::event::{Age, ChannelName};
-use crate::source::{FileKey, Loss, News, PathKey, Sink, State, Step};
-
-/// How long a channel is kept whose path is not followed any more.
-const KEPT: Duration = Duration::from_secs(3600);
+use crate::source::file::Mark;
+use crate::source::{FileKey, Loss, News, PathKey, Paths, State, Step};
 
 /// The ways of all paths of one follower.
 #[derive(Debug)]
@@ -24,7 +22,7 @@ pub struct Lanes {
     manner: Manner,
     channels: Channels,
     paths: HashMap<PathKey, Pipeline>,
-    files: HashMap<FileKey, Pipeline>,
+    files: HashMap<FileKey, Lane>,
     /// When a file's pipeline wants to be called.
     due: HashMap<FileKey, Instant>,
     /// Channels to be forgotten, and when.
@@ -33,13 +31,20 @@ pub struct Lanes {
     rest: Option<Duration>,
 }
 
-/// Follows until the daemon stops. `step` waits until the given time at most, and tells what is new.
+/// The way of one file.
+#[derive(Debug)]
+struct Lane {
+    path: PathKey,
+    pipeline: Pipeline,
+}
+
+/// Follows until the daemon stops.
 ///
 /// # Errors
 /// The kernel refuses to wait.
-pub fn follow(mut step: impl FnMut(Option<Instant>, &mut Sink<'_>) -> io::Result<Step>, lanes: &mut Lanes) -> io::Result<()> {
-    while step(lanes.due(), &mut |news| lanes.take(news))? == Step::Again {
-        lanes.do_what_is_due(Instant::now());
+pub fn follow(source: &mut impl Paths, lanes: &mut Lanes) -> io::Result<()> {
+    while source.step(lanes.due(), &mut |news| lanes.take(news))? == Step::Again {
+        lanes.do_what_is_due(Instant::now(), source);
         if let Some(rest) = lanes.rest.take() {
             thread::sleep(rest);
         }
@@ -59,9 +64,10 @@ impl Lanes {
     pub fn take(&mut self, news: News<'_>) {
         match news {
             News::Followed { path, channel } => self.begin(path, channel),
-            News::Bytes { path, file, bytes, age } => self.push(path, file, bytes, age),
-            News::Over { file, .. } => self.end(file),
-            News::Lost { path, loss } => self.tell_loss(path, loss),
+            News::Bytes { path, file, bytes, age, mark } => self.push(path, file, bytes, age, mark),
+            News::Over { path, file, position } => self.end(path, file, position),
+            News::Lost { path, loss, position } => self.tell_loss(path, loss, position),
+            News::Moved { path, position } => self.store(path, position),
             News::State { path, state } => self.show(path, state),
             News::Left { path } => self.leave(path, Instant::now()),
         }
@@ -73,17 +79,18 @@ impl Lanes {
         self.due.values().copied().chain(self.left.front().map(|(at, _)| *at)).min()
     }
 
-    /// Does what was put off.
-    pub fn do_what_is_due(&mut self, now: Instant) {
+    /// Does what was put off, for the files of `source`.
+    pub fn do_what_is_due(&mut self, now: Instant, source: &mut impl Paths) {
         let due: Vec<_> = self.due.iter().filter(|(_, at)| **at <= now).map(|(file, _)| *file).collect();
         for file in due {
-            if let Some(pipeline) = self.files.get_mut(&file) {
-                pipeline.do_what_is_due(now);
+            if let Some(Lane { path, pipeline }) = self.files.get_mut(&file) {
+                pipeline.do_what_is_due(now, || source.position_behind(*path, file));
                 note_due(&mut self.due, file, pipeline);
             }
         }
         while self.left.front().is_some_and(|(at, _)| *at <= now) {
             if let Some((_, channel)) = self.left.pop_front() {
+                self.fittings.store.forget(channel.name());
                 channel.retire();
             }
         }
@@ -91,7 +98,7 @@ impl Lanes {
 
     /// The daemon stops: what has been read of unfinished lines would be lost.
     pub fn flush(&mut self) {
-        self.files.values_mut().for_each(Pipeline::flush);
+        self.files.values_mut().for_each(|lane| lane.pipeline.flush(None));
     }
 
     fn begin(&mut self, path: PathKey, name: ChannelName) {
@@ -101,23 +108,32 @@ impl Lanes {
         self.paths.insert(path, Pipeline::new(&self.fittings, self.manner, channel));
     }
 
-    fn push(&mut self, path: PathKey, file: FileKey, bytes: &[u8], age: Age) {
+    fn push(&mut self, path: PathKey, file: FileKey, bytes: &[u8], age: Age, mark: Option<Mark<'_>>) {
         let Some(way) = self.paths.get(&path) else { return };
-        let pipeline = self.files.entry(file).or_insert_with(|| way.beside());
-        pipeline.push(bytes, age);
+        let Lane { pipeline, .. } = self.files.entry(file).or_insert_with(|| Lane { path, pipeline: way.beside() });
+        pipeline.push(bytes, age, mark);
         self.rest = pipeline.rest();
         note_due(&mut self.due, file, pipeline);
     }
 
-    fn end(&mut self, file: FileKey) {
+    fn end(&mut self, path: PathKey, file: FileKey, position: Option<&str>) {
         self.due.remove(&file);
-        if let Some(mut pipeline) = self.files.remove(&file) {
-            pipeline.flush();
+        match (self.files.remove(&file), position) {
+            (Some(mut lane), _) => lane.pipeline.flush(position),
+            (None, Some(position)) => self.store(path, position),
+            (None, None) => {}
+        }
+    }
+
+    /// Stores a position that comes with no event.
+    fn store(&mut self, path: PathKey, position: &str) {
+        if let Some(way) = self.paths.get_mut(&path) {
+            way.flush(Some(position)); // this one is given no bytes
         }
     }
 
     /// A loss is an event of the stream, at its place.
-    fn tell_loss(&mut self, path: PathKey, loss: Loss) {
+    fn tell_loss(&mut self, path: PathKey, loss: Loss, position: Option<&str>) {
         let Some(Pipeline { channel, .. }) = self.paths.get(&path) else { return };
         let reason = match loss {
             Loss::Truncated => Reason::Truncated,
@@ -128,7 +144,7 @@ impl Lanes {
         let mut turn = self.fittings.store.turn(channel.name(), now(), Age::New);
         let gap = Gap { channels: vec![channel.name().clone()], reason, from, to: turn.position(), lost: None };
         turn.add_control("gap", &gap);
-        channel.publish(turn.commit(), ChannelLife::Open);
+        channel.publish(turn.commit(position), ChannelLife::Open);
         self.fittings.metrics.source_gaps.add(1);
     }
 
@@ -148,7 +164,9 @@ impl Lanes {
     fn leave(&mut self, path: PathKey, now: Instant) {
         if let Some(Pipeline { channel, .. }) = self.paths.remove(&path) {
             channel.set_condition(Condition::Waiting("the file has gone".to_owned()));
-            self.left.push_back((now + KEPT, channel));
+            if let Some(kept) = self.fittings.store.kept_unfed() {
+                self.left.push_back((now + kept, channel));
+            }
         }
     }
 }
@@ -167,12 +185,26 @@ mod tests {
     use super::super::Writer;
     use super::*;
     use crate::mapping::Mapper;
+    use crate::source::Sink;
     use crate::store::Store;
 
     fn lanes(channels: &Channels) -> Lanes {
         let fittings =
             Fittings { max_line: 100, mapper: Mapper::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
         Lanes::new(fittings, Manner { flush_partial: None, writer: Writer::File }, channels.clone())
+    }
+
+    /// No paths at all.
+    struct Nothing;
+
+    impl Paths for Nothing {
+        fn step(&mut self, _: Option<Instant>, _: &mut Sink<'_>) -> io::Result<Step> {
+            Ok(Step::Stopped)
+        }
+
+        fn position_behind(&mut self, _: PathKey, _: FileKey) -> Option<&str> {
+            None
+        }
     }
 
     fn events(channels: &Channels, name: &str) -> Option<u64> {
@@ -186,11 +218,11 @@ mod tests {
         let path = PathKey(1);
         lanes.take(News::Followed { path, channel: "f".parse().unwrap() });
         for (file, bytes) in [(1, &b"old "[..]), (2, b"new "), (1, b"line\n"), (2, b"line\n"), (2, b"rest")] {
-            lanes.take(News::Bytes { path, file: FileKey(file), bytes, age: Age::New });
+            lanes.take(News::Bytes { path, file: FileKey(file), bytes, age: Age::New, mark: None });
         }
         assert_eq!(events(&channels, "f"), Some(2));
-        lanes.take(News::Over { path, file: FileKey(2) });
-        lanes.take(News::Lost { path, loss: Loss::Truncated });
+        lanes.take(News::Over { path, file: FileKey(2), position: None });
+        lanes.take(News::Lost { path, loss: Loss::Truncated, position: None });
         assert_eq!(events(&channels, "f"), Some(4), "the rest, and the gap");
     }
 
@@ -199,18 +231,18 @@ mod tests {
         let channels = Channels::new(1 << 20, 1);
         let mut lanes = lanes(&channels);
         let follow = |lanes: &mut Lanes, path| lanes.take(News::Followed { path: PathKey(path), channel: "f".parse().unwrap() });
-        let start = Instant::now();
+        let (start, kept) = (Instant::now(), Duration::from_secs(3600));
         follow(&mut lanes, 1);
-        lanes.take(News::Bytes { path: PathKey(1), file: FileKey(1), bytes: b"x\n", age: Age::New });
+        lanes.take(News::Bytes { path: PathKey(1), file: FileKey(1), bytes: b"x\n", age: Age::New, mark: None });
         lanes.leave(PathKey(1), start);
-        lanes.do_what_is_due(start + KEPT / 2);
+        lanes.do_what_is_due(start + kept / 2, &mut Nothing);
         assert_eq!(events(&channels, "f"), Some(1));
         follow(&mut lanes, 2);
-        lanes.do_what_is_due(start + 2 * KEPT);
+        lanes.do_what_is_due(start + 2 * kept, &mut Nothing);
         assert_eq!(events(&channels, "f"), Some(1), "it is followed again");
         lanes.leave(PathKey(2), start);
-        assert_eq!(lanes.due(), Some(start + KEPT));
-        lanes.do_what_is_due(start + KEPT);
+        assert_eq!(lanes.due(), Some(start + kept));
+        lanes.do_what_is_due(start + kept, &mut Nothing);
         assert_eq!(events(&channels, "f"), None);
     }
 }

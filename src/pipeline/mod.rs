@@ -24,6 +24,7 @@ use crate::event::{Age, ChannelName};
 use crate::framing::Framer;
 use crate::mapping::Mapper;
 use crate::metrics::Metrics;
+use crate::source::file::Mark;
 use crate::source::hint::BlockBuffering;
 use crate::source::stream::Stream;
 use crate::source::{Read, tee::Tee};
@@ -130,7 +131,7 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
     loop {
         match source.read(pipeline.due()) {
             Ok(Read::Bytes(bytes)) => {
-                pipeline.push(bytes, Age::New);
+                pipeline.push(bytes, Age::New, None);
                 if let Some(tee) = &mut tee {
                     tee.copy(bytes);
                 }
@@ -138,7 +139,7 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
             Ok(Read::Quiet) => {}
             Ok(Read::Ended) => return Ok(Outcome::Ended(pipeline.end(EndReason::Eof))),
             Ok(Read::Stopped) => {
-                pipeline.flush();
+                pipeline.flush(None);
                 return Ok(Outcome::Stopped);
             }
             Err(error) => {
@@ -146,7 +147,7 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
                 return Err(error);
             }
         }
-        pipeline.do_what_is_due(Instant::now());
+        pipeline.do_what_is_due(Instant::now(), || None);
         if let Some(rest) = pipeline.rest() {
             thread::sleep(rest);
         }
@@ -190,13 +191,14 @@ impl Pipeline {
         other
     }
 
-    /// Takes the next bytes of the text.
-    pub fn push(&mut self, bytes: &[u8], age: Age) {
+    /// Takes the next bytes of the text, and asks the mark for the position of the source behind the events that they make.
+    pub fn push(&mut self, bytes: &[u8], age: Age, mut mark: Option<Mark<'_>>) {
         let Self { framer, fittings, channel, .. } = self;
         let mut turn = fittings.store.turn(channel.name(), now(), age);
         framer.push(bytes, |line| turn.add(fittings.mapper.map(line)));
         let lines = turn.count();
-        let ears = channel.publish(turn.commit(), ChannelLife::Open);
+        let position = mark.as_mut().and_then(|mark| mark.position(lines, framer.held()));
+        let ears = channel.publish(turn.commit(position), ChannelLife::Open);
         drop(turn);
         self.count(bytes.len(), lines);
         self.look_ahead(bytes.len(), ears);
@@ -210,21 +212,21 @@ impl Pipeline {
 
     /// The source has ended for good: its last line is an event, and then `end`.
     pub fn end(&mut self, reason: EndReason) -> Summary {
-        self.flush();
+        self.flush(None);
         let name = self.channel.name();
         let mut turn = self.fittings.store.turn(name, now(), Age::New);
         turn.add_control("end", &End { channel: name, reason, exit: None });
-        self.channel.publish(turn.commit(), ChannelLife::Ended(reason));
+        self.channel.publish(turn.commit(None), ChannelLife::Ended(reason));
         self.read
     }
 
-    /// The unfinished line becomes an event: nothing will finish it.
-    pub fn flush(&mut self) {
+    /// The unfinished line becomes an event: nothing will finish it. `position` is that of the source behind it, stored even if there is none.
+    pub fn flush(&mut self, position: Option<&str>) {
         let Self { framer, fittings, channel, .. } = self;
         let mut turn = fittings.store.turn(channel.name(), now(), Age::New);
         framer.end(|line| turn.add(fittings.mapper.map(line)));
         let lines = turn.count();
-        channel.publish(turn.commit(), ChannelLife::Open);
+        channel.publish(turn.commit(position), ChannelLife::Open);
         drop(turn);
         (self.progress_due, self.flush_due) = (None, None);
         self.count(0, lines);
@@ -236,8 +238,8 @@ impl Pipeline {
         self.progress_due.into_iter().chain(self.buffering.due()).chain(self.flush_due).min()
     }
 
-    /// Does what was put off.
-    pub fn do_what_is_due(&mut self, now: Instant) {
+    /// Does what was put off. `position` gives that of the source behind the unfinished line.
+    pub fn do_what_is_due<'p>(&mut self, now: Instant, position: impl FnOnce() -> Option<&'p str>) {
         if self.progress_due.is_some_and(|due| due <= now) {
             self.progress_due = None;
             if let Some(state) = self.framer.progress() {
@@ -246,7 +248,7 @@ impl Pipeline {
             }
         }
         if self.flush_due.is_some_and(|due| due <= now) {
-            self.flush();
+            self.flush(position());
         }
         if self.buffering.is_time_to_tell(now) {
             let channel = self.channel.name();

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::identity::Identity;
 use super::retry::Retry;
-use super::{FileKey, News, PathKey, Ready, Sink, State, Step, Stop, reason, wait};
+use super::{FileKey, News, PathKey, Paths, Ready, Sink, State, Step, Stop, reason, wait};
 use crate::event::{Age, ChannelName};
 
 /// Bytes asked of one read.
@@ -100,35 +100,6 @@ impl Fifo {
     pub fn first_look(&mut self, channel: ChannelName, news: &mut Sink<'_>) {
         news(News::Followed { path: PATH, channel });
         self.look(Instant::now(), news);
-    }
-
-    /// Waits for bytes, until `until` at most, and reads them.
-    ///
-    /// # Errors
-    /// The kernel refuses to wait.
-    pub fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
-        let now = Instant::now();
-        self.pipes.iter_mut().for_each(|pipe| pipe.rests_until = pipe.rests_until.filter(|rest| *rest > now));
-        let rests = self.pipes.iter().filter_map(|pipe| pipe.rests_until);
-        let until = until.into_iter().chain([self.look_at]).chain(rests).min();
-        let fds: Vec<_> = self.pipes.iter().filter(|pipe| pipe.rests_until.is_none()).map(|pipe| pipe.fd.as_fd()).collect();
-        match wait(&fds, &self.stop, until)? {
-            Ready::Stopped => return Ok(Step::Stopped),
-            Ready::Bytes => {
-                for pipe in &mut self.pipes {
-                    if let Err(error) = pipe.read(&mut self.block, news) {
-                        warn!("could not read '{}': {}", self.path.display(), reason(&error));
-                    }
-                }
-            }
-            Ready::Quiet => {}
-        }
-        let now = Instant::now();
-        if self.look_at <= now {
-            self.look(now, news);
-            self.drop_quiet(now, news);
-        }
-        Ok(Step::Again)
     }
 
     /// Deletes the pipe, if the path still leads to the one that was read.
@@ -214,7 +185,7 @@ impl Fifo {
     fn drop_quiet(&mut self, now: Instant, news: &mut Sink<'_>) {
         let is_over = |pipe: &Pipe| pipe.left_at.is_some_and(|left| now >= left.max(pipe.spoke_at) + QUIET);
         for over in self.pipes.extract_if(.., |pipe| is_over(pipe)) {
-            news(News::Over { path: PATH, file: over.key });
+            news(News::Over { path: PATH, file: over.key, position: None });
         }
     }
 
@@ -230,6 +201,37 @@ impl Fifo {
         }
         self.state = state.clone();
         news(News::State { path: PATH, state });
+    }
+}
+
+impl Paths for Fifo {
+    fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
+        let now = Instant::now();
+        self.pipes.iter_mut().for_each(|pipe| pipe.rests_until = pipe.rests_until.filter(|rest| *rest > now));
+        let rests = self.pipes.iter().filter_map(|pipe| pipe.rests_until);
+        let until = until.into_iter().chain([self.look_at]).chain(rests).min();
+        let fds: Vec<_> = self.pipes.iter().filter(|pipe| pipe.rests_until.is_none()).map(|pipe| pipe.fd.as_fd()).collect();
+        match wait(&fds, &self.stop, until)? {
+            Ready::Stopped => return Ok(Step::Stopped),
+            Ready::Bytes => {
+                for pipe in &mut self.pipes {
+                    if let Err(error) = pipe.read(&mut self.block, news) {
+                        warn!("could not read '{}': {}", self.path.display(), reason(&error));
+                    }
+                }
+            }
+            Ready::Quiet => {}
+        }
+        let now = Instant::now();
+        if self.look_at <= now {
+            self.look(now, news);
+            self.drop_quiet(now, news);
+        }
+        Ok(Step::Again)
+    }
+
+    fn position_behind(&mut self, _: PathKey, _: FileKey) -> Option<&str> {
+        None
     }
 }
 
@@ -264,7 +266,7 @@ impl Pipe {
             Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
             Ok(count) => {
                 self.spoke_at = Instant::now();
-                news(News::Bytes { path: PATH, file: self.key, bytes: &block[..count], age: Age::New });
+                news(News::Bytes { path: PATH, file: self.key, bytes: &block[..count], age: Age::New, mark: None });
                 Ok(count)
             }
             Err(error) => Err(error.into()),

@@ -11,6 +11,24 @@ pub struct Identity {
 }
 
 impl Identity {
+    /// The file or pipe of these numbers.
+    #[must_use]
+    pub const fn new(device: u64, inode: u64) -> Self {
+        Self { device, inode }
+    }
+
+    /// The number of its device.
+    #[must_use]
+    pub const fn device(self) -> u64 {
+        self.device
+    }
+
+    /// Its number on the device.
+    #[must_use]
+    pub const fn inode(self) -> u64 {
+        self.inode
+    }
+
     /// The identity of whatever was looked at.
     #[must_use]
     pub fn of(metadata: &Metadata) -> Self {

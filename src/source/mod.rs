@@ -22,7 +22,9 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+pub use crate::errno::reason;
 use crate::event::{Age, ChannelName};
+use file::Mark;
 
 /// What a source gives.
 #[derive(Debug)]
@@ -65,6 +67,8 @@ pub enum News<'a> {
         bytes: &'a [u8],
         /// Whether they were there before the daemon looked.
         age: Age,
+        /// Asked for the position behind the events that are made of them; `None` if the source has none.
+        mark: Option<Mark<'a>>,
     },
     /// A file will give nothing more: its last line has ended, however it ends.
     Over {
@@ -72,6 +76,8 @@ pub enum News<'a> {
         path: PathKey,
         /// The file.
         file: FileKey,
+        /// The position of the path behind that line.
+        position: Option<&'a str>,
     },
     /// Bytes are lost here.
     Lost {
@@ -79,6 +85,15 @@ pub enum News<'a> {
         path: PathKey,
         /// How.
         loss: Loss,
+        /// The position of the path behind the loss.
+        position: Option<&'a str>,
+    },
+    /// What is to be read of a path has changed: its position is to be stored though no event comes with it.
+    Moved {
+        /// The path.
+        path: PathKey,
+        /// Its position.
+        position: &'a str,
     },
     /// Whether the path can be read has changed.
     State {
@@ -112,6 +127,18 @@ pub enum Step {
     Again,
     /// The daemon stops.
     Stopped,
+}
+
+/// A source that follows paths: named pipes, and files.
+pub trait Paths {
+    /// Waits for something to do, until `until` at most, and does some of it.
+    ///
+    /// # Errors
+    /// The kernel refuses to wait.
+    fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step>;
+
+    /// The position of a path once the unfinished line of a file of it has become an event; `None` if the source has none.
+    fn position_behind(&mut self, path: PathKey, file: FileKey) -> Option<&str>;
 }
 
 /// Where news go.
@@ -177,10 +204,4 @@ fn timeout(until: Option<Instant>) -> PollTimeout {
     // Rounded up, so that a wait is never over just before its time.
     let left = if left.is_zero() { 0 } else { left.as_millis() + 1 };
     u16::try_from(left).map_or(PollTimeout::MAX, PollTimeout::from)
-}
-
-/// What the kernel says of an error, without its number.
-#[must_use]
-pub fn reason(error: &io::Error) -> String {
-    error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase())
 }

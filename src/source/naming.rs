@@ -2,19 +2,59 @@
 //!
 //! A path is named by its absolute form without the first slash (`var/log/syslog`); with a NAME by that alone, and the files of a named glob
 //! by NAME and their path below the glob's literal part. Bytes that may not stand in a name are percent-encoded. A name that is
-//! too long loses its middle to a hash of the whole, `~` and 16 hexadecimal digits and `~`.
+//! too long loses its middle to a hash of the whole, `~` and 16 hexadecimal digits and `~`. With what it has lost ([`left_out`]) each name leads back to
+//! its path ([`path_below`]).
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use crate::event::{ChannelName, MAX_CHANNEL_NAME, is_plain};
+use crate::event::{ChannelName, MAX_CHANNEL_NAME, decoded, is_plain};
+
+/// What stands on both sides of the hash in a shortened name.
+const MARK: char = '~';
+
+/// How many hexadecimal digits the hash has.
+const HASH_DIGITS: usize = 16;
 
 /// The name of the channel of a file, by the NAME of its source (if it has one) and the path below it.
 ///
 /// `below` is relative for the files of a named glob, absolute for unnamed ones, and `None` where NAME says it all.
 #[must_use]
 pub fn channel_name(name: Option<&ChannelName>, below: Option<&Path>) -> ChannelName {
+    let mut text = whole(name, below);
+    if text.len() > MAX_CHANNEL_NAME {
+        text = shortened(&text);
+    }
+    // The root has no name of its own, and no file is there.
+    text.parse().unwrap_or_else(|_| "root".parse().expect("'root' is a channel name"))
+}
+
+/// The bytes that [`channel_name`] has left out of the name that it gives to the same; none if that is short enough.
+#[must_use]
+pub fn left_out(name: Option<&ChannelName>, below: Option<&Path>) -> OsString {
+    let text = whole(name, below);
+    if text.len() <= MAX_CHANNEL_NAME {
+        return OsString::new();
+    }
+    let (head, tail) = kept(&text);
+    OsString::from_vec(decoded_path(&text[head..tail]))
+}
+
+/// The way back: the relative path that [`channel_name`] has called so, if there is one. `left_out` is what was left out of it.
+#[must_use]
+pub fn path_below(name: Option<&ChannelName>, channel: &ChannelName, left_out: &OsStr) -> Option<PathBuf> {
+    let text = channel.as_str();
+    let text = if left_out.is_empty() { text.to_owned() } else { lengthened(text, left_out)? };
+    let below = match name {
+        Some(name) => text.strip_prefix(name.as_str())?.strip_prefix('/')?,
+        None => &text,
+    };
+    Some(OsString::from_vec(decoded_path(below)).into())
+}
+
+/// The name before it is shortened.
+fn whole(name: Option<&ChannelName>, below: Option<&Path>) -> String {
     let mut text = name.map_or_else(String::new, |name| name.as_str().to_owned());
     for segment in below.into_iter().flat_map(Path::components).filter_map(normal) {
         if !text.is_empty() {
@@ -22,11 +62,12 @@ pub fn channel_name(name: Option<&ChannelName>, below: Option<&Path>) -> Channel
         }
         encode(segment, &mut text);
     }
-    if text.len() > MAX_CHANNEL_NAME {
-        text = shortened(&text);
-    }
-    // The root has no name of its own, and no file is there.
-    text.parse().unwrap_or_else(|_| "root".parse().expect("'root' is a channel name"))
+    text
+}
+
+/// The bytes of a part of a name that begins and ends at whole characters.
+fn decoded_path(text: &str) -> Vec<u8> {
+    text.split('/').map(decoded).collect::<Vec<_>>().join(&b'/')
 }
 
 /// A path from the root, without `.`, `..` and doubled slashes, as the words of the path say (links are not followed).
@@ -72,11 +113,31 @@ fn encode(part: &OsStr, text: &mut String) {
 
 /// A name over the limit with a hash of the whole in its middle: as much of both ends as has room, cut at whole characters.
 fn shortened(text: &str) -> String {
-    let hash = format!("~{:016x}~", fnv1a(text.as_bytes()));
-    let room = (MAX_CHANNEL_NAME - hash.len()) / 2;
+    let (head, tail) = kept(text);
+    format!("{}{MARK}{}{MARK}{}", &text[..head], hash(text), &text[tail..])
+}
+
+/// What stood there before [`shortened`], if this is the middle that was left out.
+fn lengthened(text: &str, left_out: &OsStr) -> Option<String> {
+    let middle = left_out.as_bytes().split(|byte| *byte == b'/').map(|part| segment(OsStr::from_bytes(part))).collect::<Vec<_>>();
+    let middle = middle.join("/");
+    text.match_indices(MARK).find_map(|(at, mark)| {
+        let (digits, rest) = text[at + mark.len()..].split_at_checked(HASH_DIGITS)?;
+        let whole = format!("{}{middle}{}", &text[..at], rest.strip_prefix(MARK)?);
+        (hash(&whole) == digits).then_some(whole)
+    })
+}
+
+/// Where the middle of a name over the limit begins and ends.
+fn kept(text: &str) -> (usize, usize) {
+    let room = (MAX_CHANNEL_NAME - HASH_DIGITS - 2 * MARK.len_utf8()) / 2;
     let head = (0..=room).rev().find(|&at| is_cut(text, at)).unwrap_or(0);
     let tail = (text.len() - room..=text.len()).find(|&at| is_cut(text, at)).unwrap_or(text.len());
-    format!("{}{hash}{}", &text[..head], &text[tail..])
+    (head, tail)
+}
+
+fn hash(text: &str) -> String {
+    format!("{:0HASH_DIGITS$x}", fnv1a(text.as_bytes()))
 }
 
 /// Whether a name may be cut here: not inside `%XX`.
@@ -84,8 +145,8 @@ fn is_cut(text: &str, at: usize) -> bool {
     !text.as_bytes()[at.saturating_sub(2)..at].contains(&b'%')
 }
 
-/// FNV-1a with 64 bits (draft-eastlake-fnv): names must be the same in every run and every version.
-fn fnv1a(bytes: &[u8]) -> u64 {
+/// FNV-1a with 64 bits (draft-eastlake-fnv): names, and what is stored, must mean the same in every run and every version.
+pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
@@ -129,6 +190,23 @@ mod tests {
             let (first, second) = (channel_name(None, Some(&a)), channel_name(None, Some(&b)));
             prop_assert_eq!(first.as_str().parse::<ChannelName>(), Ok(first.clone()));
             prop_assert_eq!(a == b, first == second);
+        }
+
+        #[test]
+        fn every_name_leads_back_to_its_path(
+            name in proptest::option::of("[a~]{1,90}(/[0-9a-f~]{1,20})?"),
+            path in "(/[\\x01-\\xff]{1,40}){1,8}",
+        ) {
+            let name = name.and_then(|name| name.parse::<ChannelName>().ok());
+            let path = absolute(Path::new("/"), Path::new(&path));
+            let below = path.strip_prefix("/").unwrap();
+            prop_assume!(below != Path::new(""));
+            let (channel, middle) = (channel_name(name.as_ref(), Some(below)), left_out(name.as_ref(), Some(below)));
+            prop_assert_eq!(middle.is_empty(), whole(name.as_ref(), Some(below)).len() <= MAX_CHANNEL_NAME);
+            prop_assert_eq!(path_below(name.as_ref(), &channel, &middle), Some(below.to_owned()));
+            let mut other = middle.clone();
+            other.push("x");
+            prop_assert_ne!(path_below(name.as_ref(), &channel, &other), Some(below.to_owned()));
         }
     }
 }

@@ -10,7 +10,7 @@ use super::identity::{Identity, born, open_if_there};
 use super::place::Place;
 use super::reader::{Cut, Reader};
 use super::siblings::{self, Sibling};
-use super::trail::Origin;
+use super::trail::{Origin, Telling};
 use crate::source::{Loss, PathKey};
 
 /// What came before a file, under its path.
@@ -29,6 +29,14 @@ impl Follower {
         let is_known = self.owners.contains_key(&Identity::of(metadata)) || self.done.place_of(metadata).is_some();
         let is_named = self.paths.get(path).and_then(|key| self.trails.get(key)).is_some_and(|trail| trail.origin == Origin::Named);
         !is_known && !is_named
+    }
+
+    /// Remembers how far a file beside a path was read, as long as that may be asked; also for another run of the daemon.
+    pub(super) fn remember_done(&mut self, key: PathKey, identity: Identity, born: SystemTime, place: Place) {
+        if let Some(trail) = self.trails.get_mut(&key) {
+            trail.finish(identity, born, place.clone());
+        }
+        self.done.remember(identity, born, place, self.trails.len());
     }
 
     /// Where a file goes on that was read to its end under another name.
@@ -58,7 +66,10 @@ impl Follower {
             if reader.is_postponed || reader.attach(file).is_ok() {
                 self.open += usize::from(reader.file().is_some());
                 self.owners.insert(reader.identity, key);
-                self.trails.entry(key).and_modify(|trail| trail.readers.push_back(reader));
+                self.trails.entry(key).and_modify(|trail| {
+                    trail.readers.push_back(reader);
+                    trail.telling = Telling::Due;
+                });
             }
         }
         Ok(Before { cut, last })

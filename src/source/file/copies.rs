@@ -32,11 +32,15 @@ impl Follower {
     /// # Errors
     /// There is no descriptor left to compare them.
     pub(super) fn may_be_copy(&mut self, key: PathKey, metadata: &Metadata, now: Now) -> io::Result<bool> {
-        let Some(trail) = self.trails.get(&key).filter(|trail| trail.origin != Origin::Named && !self.is_first) else {
+        let Some(trail) = self.trails.get(&key).filter(|trail| trail.origin != Origin::Named) else {
             return Ok(false);
         };
         let path = trail.path.clone();
         let Some(original) = self.original(&path) else { return Ok(false) };
+        // What the first look finds was there, unless the other file has been followed before.
+        if self.is_first && self.trails.get(&original).is_none_or(|trail| trail.new_since.is_none()) {
+            return Ok(false);
+        }
         if self.note_copy_of_deleted(original, &path)? {
             return Ok(false);
         }
@@ -71,7 +75,7 @@ impl Follower {
         }
         // If it is being written over in this moment, it is a file like any other.
         let Ok(place) = Place::at(&copy.file, copy.metadata.len()) else { return Ok(false) };
-        self.done.remember(Identity::of(&copy.metadata), born(&copy.metadata), place, self.trails.len());
+        self.remember_done(original, Identity::of(&copy.metadata), born(&copy.metadata), place);
         Ok(true)
     }
 

@@ -11,6 +11,7 @@ use super::identity::{Identity, born};
 use super::place::Place;
 use super::reader::{Cut, Reader};
 use super::siblings::{self, Copies, Sibling};
+use super::trail::Telling;
 use crate::source::{FileKey, Loss, PathKey};
 
 impl Follower {
@@ -48,6 +49,7 @@ impl Follower {
         }
         self.open += copies.iter().filter(|reader| reader.file().is_some()).count();
         if let Some(trail) = self.trails.get_mut(&key) {
+            trail.telling = Telling::Due;
             trail.readers[index].announce = Some(Cut { loss, over });
             for (offset, reader) in copies.into_iter().enumerate() {
                 self.owners.insert(reader.identity, key);
@@ -108,7 +110,7 @@ impl Follower {
         }
         for Sibling { file, metadata, .. } in read {
             if let Ok(place) = Place::at(&file, metadata.len()) {
-                self.done.remember(Identity::of(&metadata), born(&metadata), place, self.trails.len());
+                self.remember_done(key, Identity::of(&metadata), born(&metadata), place);
             }
         }
         Ok((first, later))

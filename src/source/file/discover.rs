@@ -1,6 +1,7 @@
 //! New paths: those that the user named, and those that globs match.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -9,11 +10,12 @@ use tracing::{info, warn};
 
 use super::follower::{Follower, Now};
 use super::glob::Glob;
+use super::position::{Position, is_storable, path_sum};
 use super::scan::Scan;
 use super::schedule::{HINTED, POLLED, Task};
-use super::trail::{Origin, Sight, Trail};
+use super::trail::{Origin, Sight, Telling, Trail};
 use crate::event::ChannelName;
-use crate::source::naming::channel_name;
+use crate::source::naming::{self, channel_name};
 use crate::source::{News, Sink, reason};
 
 /// The least pause between hinted scans.
@@ -53,8 +55,33 @@ impl Matching {
 
     /// The channel of a match.
     fn channel_of(&self, path: &Path) -> ChannelName {
+        channel_name(self.name.as_ref(), Some(self.below(path)))
+    }
+
+    /// What the channel's name has lost of the path, if that can be stored.
+    fn left_out_of(&self, path: &Path) -> OsString {
+        let left_out = naming::left_out(self.name.as_ref(), Some(self.below(path)));
+        if is_storable(&left_out) { left_out } else { OsString::new() }
+    }
+
+    /// The part of a path that is in the channel's name.
+    fn below<'p>(&self, path: &'p Path) -> &'p Path {
         let below = self.name.as_ref().and_then(|_| path.strip_prefix(&self.scan.glob.base).ok());
-        channel_name(self.name.as_ref(), Some(below.unwrap_or(path)))
+        below.unwrap_or(path)
+    }
+
+    /// The glob as it was written.
+    pub(super) fn whole(&self) -> &Path {
+        &self.scan.glob.whole
+    }
+
+    /// The path of a match whose channel and position these are, if they are of one: the way back from the name is believed only if it leads here again.
+    pub(super) fn path_of(&self, channel: &ChannelName, position: &Position) -> Option<PathBuf> {
+        let below = naming::path_below(self.name.as_ref(), channel, &position.left_out)?;
+        let base = if self.name.is_some() { &self.scan.glob.base } else { Path::new("/") };
+        let path = base.join(below);
+        let is_its = path_sum(&path) == position.path && self.scan.glob.matches(&path) && self.channel_of(&path) == *channel;
+        is_its.then_some(path)
     }
 
     /// All that matches, unless nothing can have changed.
@@ -107,6 +134,7 @@ impl Follower {
             is_unseen: false,
         };
         self.globs.push(matching);
+        self.follow_gone(index, now, news);
         let before = self.trails.len();
         self.scan(index, now, news);
         let whole = self.globs[index].scan.glob.whole.display();
@@ -127,11 +155,20 @@ impl Follower {
         if let Origin::Matched(index) = origin {
             let forgotten = self.forgotten.remove(&trail.path);
             trail.looked = forgotten.or_else(|| self.globs[index].unseen_since(now));
+            trail.left_out = self.globs[index].left_out_of(&trail.path);
         }
+        let telling = self.restore(&mut trail, now);
         self.trails.insert(key, trail);
         news(News::Followed { path: key, channel });
+        if telling == Telling::Due {
+            self.tell_moved(key, news);
+        }
         self.refresh_way(key); // watched before it is looked at, so that nothing happens in between
-        self.look(key, now, news);
+        if self.is_first {
+            self.unlooked.push(key); // who reads what is known when all positions are
+        } else {
+            self.look(key, now, news);
+        }
         let pause = self.trails.get(&key).map_or(POLLED, Trail::pause);
         self.schedule.add(Task::Path(key), now.instant, pause);
     }
@@ -188,15 +225,25 @@ impl Follower {
             return;
         }
         let channel = self.globs[index].channel_of(&path);
-        let is_new = known.is_none();
-        if known.is_some_and(|trail| trail.channel == channel) || self.matched_again.contains(&(index, path.clone())) {
+        if self.is_followed_as(index, &path, &channel) {
             return;
         }
         if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
             self.globs[index].has_unresolved = true;
             return;
         }
-        if !is_new {
+        self.follow_match(index, path, channel, now, news);
+    }
+
+    /// Whether a match is followed into this channel, or by this glob as well.
+    pub(super) fn is_followed_as(&self, index: usize, path: &Path, channel: &ChannelName) -> bool {
+        let known = self.paths.get(path).and_then(|key| self.trails.get(key));
+        known.is_some_and(|trail| trail.channel == *channel) || self.matched_again.contains(&(index, path.to_owned()))
+    }
+
+    /// Follows a match.
+    pub(super) fn follow_match(&mut self, index: usize, path: PathBuf, channel: ChannelName, now: Now, news: &mut Sink<'_>) {
+        if self.paths.get(&path).is_some_and(|key| self.trails.contains_key(key)) {
             self.matched_again.insert((index, path.clone()));
         }
         self.add(path, channel, Origin::Matched(index), now, news);

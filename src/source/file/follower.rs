@@ -14,11 +14,12 @@ use super::identity::Identity;
 use super::listing::{CLOCK_STEP, Listings};
 use super::place::CHECK;
 use super::reader::BLOCK;
+use super::restore::Stored;
 use super::schedule::{Schedule, Task};
 use super::trail::{Origin, Trail, Watching};
 use super::watch::{Hint, Refusal, Watches};
 use super::{Files, Hints, Options};
-use crate::source::{FileKey, PathKey, Ready, Sink, Step, Stop, wait};
+use crate::source::{FileKey, PathKey, Paths, Ready, Sink, Step, Stop, wait};
 
 /// How many looks are done before files are read again.
 const LOOKS_A_STEP: usize = 64;
@@ -95,80 +96,20 @@ pub struct Follower {
     refused: Option<(Refusal, Instant)>,
     /// What has been said once.
     pub(super) said: HashSet<String>,
+    /// What was stored before this run.
+    pub(super) stored: Stored,
+    /// Where positions are written.
+    pub(super) text: String,
+    /// Paths that are followed, and not looked at before all of them are known.
+    pub(super) unlooked: Vec<PathKey>,
+    /// Where the paths lead, while they are looked at first and somebody has asked.
+    pub(super) names_at_first: Option<HashMap<Identity, PathBuf>>,
     stop: Stop,
     next_key: u64,
 }
 
-impl Follower {
-    /// A follower that has not looked yet.
-    #[must_use]
-    pub fn new(options: Options, stop: Stop) -> Self {
-        let mut follower = Self {
-            options,
-            trails: HashMap::new(),
-            globs: Vec::new(),
-            paths: HashMap::new(),
-            matched_again: HashSet::new(),
-            interest: HashMap::new(),
-            forgotten: HashMap::new(),
-            owners: HashMap::new(),
-            done: DoneFiles::default(),
-            twins: HashMap::new(),
-            listings: Listings::default(),
-            watches: Watches::off(),
-            schedule: Schedule::new(Instant::now()),
-            looks: VecDeque::new(),
-            ready: VecDeque::new(),
-            block: vec![0; CHECK + BLOCK].into(),
-            open: 0,
-            is_full: false,
-            put_off: 0,
-            began: SystemTime::now(),
-            is_first: true,
-            refused: None,
-            said: HashSet::new(),
-            stop,
-            next_key: 0,
-        };
-        if follower.options.hints == Hints::Kernel {
-            follower.open_watches();
-        }
-        follower
-    }
-
-    /// Looks at everything once, in the order in which the user named it, and reads what was there before, until `deadline` at most.
-    pub fn first_look(&mut self, files: Vec<Files>, deadline: Instant, news: &mut Sink<'_>) {
-        let now = Now::read();
-        for files in files {
-            match files {
-                Files::One { channel, path } => self.follow_named(path, channel, now, news),
-                Files::Matching { name, glob } => self.follow_matching(name, glob, now, news),
-            }
-        }
-        self.is_first = false;
-        self.say_named();
-        self.schedule.add(Task::Watches, now.instant, VERIFY);
-        while !self.ready.is_empty() && Instant::now() < deadline {
-            self.read_ready(Now::read(), news);
-        }
-    }
-
-    /// Says which of the files that the user named are there.
-    fn say_named(&self) {
-        let is_there = |trail: &&Trail| trail.origin == Origin::Named && !trail.readers.is_empty();
-        let there: Vec<_> = self.trails.values().filter(is_there).collect();
-        match &there[..] {
-            [] => {}
-            [trail] => info!("following '{}'", trail.path.display()),
-            _ => info!("following {} files", there.len()),
-        }
-    }
-
-    /// Waits for something to do, until `until` at most, and does some of it.
-    ///
-    /// # Errors
-    /// The kernel refuses to wait.
-    pub fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
+impl Paths for Follower {
+    fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
         let is_busy = self.ready.len() > self.put_off || !self.looks.is_empty();
         let until = if is_busy {
             Some(Instant::now())
@@ -193,6 +134,86 @@ impl Follower {
         }
         self.read_ready(now, news);
         Ok(Step::Again)
+    }
+
+    fn position_behind(&mut self, path: PathKey, file: FileKey) -> Option<&str> {
+        let readers = self.trails.get_mut(&path).into_iter().flat_map(|trail| &mut trail.readers);
+        readers.filter(|reader| reader.key == file).for_each(|reader| reader.place.held = 0);
+        self.position(path)
+    }
+}
+
+impl Follower {
+    /// A follower that has not looked yet, and goes on where the run before has left what is `stored`.
+    #[must_use]
+    pub fn new(options: Options, stored: Stored, stop: Stop) -> Self {
+        let mut follower = Self {
+            options,
+            trails: HashMap::new(),
+            globs: Vec::new(),
+            paths: HashMap::new(),
+            matched_again: HashSet::new(),
+            interest: HashMap::new(),
+            forgotten: HashMap::new(),
+            owners: HashMap::new(),
+            done: DoneFiles::default(),
+            twins: HashMap::new(),
+            listings: Listings::default(),
+            watches: Watches::off(),
+            schedule: Schedule::new(Instant::now()),
+            looks: VecDeque::new(),
+            ready: VecDeque::new(),
+            block: vec![0; CHECK + BLOCK].into(),
+            open: 0,
+            is_full: false,
+            put_off: 0,
+            began: SystemTime::now(),
+            is_first: true,
+            refused: None,
+            said: HashSet::new(),
+            stored,
+            text: String::new(),
+            unlooked: Vec::new(),
+            names_at_first: None,
+            stop,
+            next_key: 0,
+        };
+        if follower.options.hints == Hints::Kernel {
+            follower.open_watches();
+        }
+        follower
+    }
+
+    /// Looks at everything once, in the order in which the user named it, and reads what was there before, until `deadline` at most.
+    pub fn first_look(&mut self, files: Vec<Files>, deadline: Instant, news: &mut Sink<'_>) {
+        let now = Now::read();
+        for files in files {
+            match files {
+                Files::One { channel, path } => self.follow_named(path, channel, now, news),
+                Files::Matching { name, glob } => self.follow_matching(name, glob, now, news),
+            }
+        }
+        self.date_matches();
+        for key in std::mem::take(&mut self.unlooked) {
+            self.look(key, now, news);
+        }
+        (self.is_first, self.names_at_first, self.stored.unfinished) = (false, None, Vec::new());
+        self.say_named();
+        self.schedule.add(Task::Watches, now.instant, VERIFY);
+        while !self.ready.is_empty() && Instant::now() < deadline {
+            self.read_ready(Now::read(), news);
+        }
+    }
+
+    /// Says which of the files that the user named are there.
+    fn say_named(&self) {
+        let is_there = |trail: &&Trail| trail.origin == Origin::Named && !trail.readers.is_empty();
+        let there: Vec<_> = self.trails.values().filter(is_there).collect();
+        match &there[..] {
+            [] => {}
+            [trail] => info!("following '{}'", trail.path.display()),
+            _ => info!("following {} files", there.len()),
+        }
     }
 
     fn take_up(&mut self, task: Task, now: Now, news: &mut Sink<'_>) {

@@ -8,9 +8,18 @@ use std::path::{Component, Path, PathBuf};
 /// More links than the kernel follows (`path_resolution(7)`).
 const MOST_LINKS: usize = 40;
 
-/// All names whose change may lead an absolute path to another file. The directory of each is worth watching.
+/// Where a path leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// All names whose change may lead it to another file. The directory of each is worth watching.
+    pub names: Vec<PathBuf>,
+    /// The name that no link leads on from.
+    pub target: PathBuf,
+}
+
+/// Where an absolute path leads, and on which way.
 #[must_use]
-pub fn names_on_the_way(path: &Path) -> Vec<PathBuf> {
+pub fn way(path: &Path) -> Way {
     let mut names = vec![path.to_owned()];
     let mut rest: VecDeque<OsString> = parts(path).collect();
     let mut at = PathBuf::from("/");
@@ -23,7 +32,7 @@ pub fn names_on_the_way(path: &Path) -> Vec<PathBuf> {
         if let Ok(target) = fs::read_link(&at) {
             names.push(at.clone());
             if names.len() > MOST_LINKS {
-                return names;
+                return Way { names, target: at };
             }
             if target.is_absolute() {
                 at = PathBuf::from("/");
@@ -33,10 +42,10 @@ pub fn names_on_the_way(path: &Path) -> Vec<PathBuf> {
             parts(&target).collect::<Vec<_>>().into_iter().rev().for_each(|part| rest.push_front(part));
         }
     }
-    names.push(at);
+    names.push(at.clone());
     names.sort();
     names.dedup();
-    names
+    Way { names, target: at }
 }
 
 fn parts(path: &Path) -> impl Iterator<Item = OsString> {
@@ -60,7 +69,8 @@ mod tests {
         fs::write(root.join("..v1/app.log"), "").unwrap();
         symlink("..v1", root.join("..data")).unwrap();
         symlink("..data/app.log", root.join("app.log")).unwrap();
-        let names = names_on_the_way(&root.join("app.log"));
+        let Way { names, target } = way(&root.join("app.log"));
+        assert_eq!(target, root.join("..v1/app.log"));
         let mut expected = vec![root.join("app.log"), root.join("..data"), root.join("..v1/app.log")];
         expected.sort();
         assert_eq!(names, expected);
@@ -70,6 +80,6 @@ mod tests {
     fn circles_end() {
         let root = tempfile::tempdir().unwrap();
         symlink("a", root.path().join("a")).unwrap();
-        assert!(names_on_the_way(&root.path().join("a")).contains(&root.path().join("a")));
+        assert!(way(&root.path().join("a")).names.contains(&root.path().join("a")));
     }
 }

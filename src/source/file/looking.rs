@@ -10,11 +10,11 @@ use tracing::{debug, info, warn};
 
 use super::follower::{Follower, Now};
 use super::identity::{Identity, Stamp, born};
-use super::links::names_on_the_way;
+use super::links::{Way, way};
 use super::place::Place;
 use super::reader::{Reader, Standing};
 use super::siblings::{self};
-use super::trail::{Origin, Sight, Trail, Watching};
+use super::trail::{Origin, Sight, Telling, Trail, Watching};
 use crate::source::{Loss, News, PathKey, Sink, State, reason};
 
 impl Follower {
@@ -34,10 +34,12 @@ impl Follower {
         let Some(trail) = self.trails.get_mut(&key) else { return };
         if matches!(looked, Ok(Sight::Clear)) {
             trail.looked = Some(now.stamp());
+            trail.forget_places();
         }
         if trail.has_left_files() {
             self.read_at(key); // also to end them in time
         }
+        self.tell_moved(key, news);
     }
 
     /// # Errors
@@ -86,8 +88,7 @@ impl Follower {
             return if has_changed { self.find_early_copies(key, last, now) } else { Ok(()) };
         }
         self.refresh_way(key);
-        let identity = Identity::of(metadata);
-        if self.come_back_to(key, identity, now)? {
+        if self.come_back_to(key, metadata, now)? {
             self.tell(key, State::Reading, news);
             return Ok(());
         }
@@ -113,16 +114,23 @@ impl Follower {
     }
 
     /// The path leads again to a file that it had left.
-    fn come_back_to(&mut self, key: PathKey, identity: Identity, now: Now) -> io::Result<bool> {
-        let is_it = |reader: &Reader| reader.identity == identity && reader.file().is_some();
-        if !self.trails.get(&key).is_some_and(|trail| trail.readers.iter().any(is_it)) {
+    fn come_back_to(&mut self, key: PathKey, metadata: &Metadata, now: Now) -> io::Result<bool> {
+        let Some(trail) = self.trails.get(&key) else { return Ok(false) };
+        let mut left = trail.readers.iter().filter(|reader| reader.standing != Standing::Named);
+        let file = left.try_fold(None, |found, reader| {
+            let is_it = found.is_none() && Trail::is_same(reader, metadata, &trail.path)?;
+            io::Result::Ok(found.or(is_it.then_some(reader.key)))
+        })?;
+        if file.is_none() {
             return Ok(false);
         }
         self.leave_named(key, now)?;
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(false) };
-        let at = trail.readers.iter().position(is_it);
+        let at = trail.readers.iter().position(|reader| Some(reader.key) == file);
         let Some(mut reader) = at.and_then(|at| trail.readers.remove(at)) else { return Ok(false) };
         reader.standing = Standing::Named;
+        reader.is_postponed = false;
+        trail.telling = Telling::Due;
         trail.readers.push_back(reader);
         forget_twin(&mut self.twins, trail);
         self.read_at(key);
@@ -136,7 +144,9 @@ impl Follower {
         self.leave_named(key, now)?;
         let before = self.begin_between(key, Some(metadata), now)?;
         let sight = self.trails.get_mut(&key).map(|trail| std::mem::replace(&mut trail.sight, Sight::Clear));
-        let was_there = self.is_first || (sight == Some(Sight::Barred) && born(metadata) < self.began);
+        let new_since = self.trails.get(&key).and_then(|trail| trail.new_since);
+        let is_made_since = new_since.is_some_and(|since| born(metadata) >= since);
+        let was_there = !is_made_since && (self.is_first || (sight == Some(Sight::Barred) && born(metadata) < self.began));
         let since = if was_there { now.stamp() } else { born(metadata) };
         let mut reader = Reader::new(self.new_file(), metadata, (now.instant, since));
         reader.seen = Stamp::of(metadata);
@@ -158,6 +168,7 @@ impl Follower {
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         forget_twin(&mut self.twins, trail);
         trail.readers.push_back(reader);
+        trail.telling = Telling::Due;
         trail.retry.reset();
         debug!("reading '{}' from its {}", trail.path.display(), if was_there { "last lines" } else { "beginning" });
         self.tell(key, State::Reading, news);
@@ -168,6 +179,8 @@ impl Follower {
     /// The file that the path led to is kept only for its last lines. If it was closed, it must be found under its new name.
     pub(super) fn leave_named(&mut self, key: PathKey, now: Now) -> io::Result<()> {
         let (wait, has_spare) = (self.options.rotate_wait, self.has_spare());
+        let closed = self.trails.get_mut(&key).and_then(Trail::named).filter(|reader| reader.file().is_none());
+        let other_names = closed.map(|reader| reader.identity).map(|identity| self.other_names(identity)).unwrap_or_default();
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         let is_polled = trail.watching != Watching::Hinted;
         let last = trail.readers.len().saturating_sub(1);
@@ -175,7 +188,8 @@ impl Follower {
         let Some(reader) = trail.named() else { return Ok(()) };
         let is_postponed = reader.file().is_none() && !has_spare;
         if reader.file().is_none() && has_spare {
-            let names = siblings::later_names(&mut self.listings, &places)?;
+            let mut names = siblings::later_names(&mut self.listings, &places)?;
+            names.extend(other_names);
             let found = siblings::same(&places, &names, reader)?;
             if found.is_some_and(|sibling| reader.attach(sibling.file).is_ok()) {
                 self.open += 1;
@@ -255,7 +269,8 @@ impl Follower {
     /// Notes by which names the path leads to its file, and watches their directories.
     pub(super) fn refresh_way(&mut self, key: PathKey) {
         let Some(trail) = self.trails.get_mut(&key) else { return };
-        let way = names_on_the_way(&trail.path);
+        let Way { names: way, target } = way(&trail.path);
+        trail.lead_to(target);
         let old = std::mem::replace(&mut trail.way, way.clone());
         for name in old.iter().filter(|name| !way.contains(name)) {
             self.forget_interest(name, key);
@@ -271,10 +286,12 @@ impl Follower {
             }
         }
         if let Some(trail) = self.trails.get_mut(&key) {
-            trail.places = old;
-            trail.places.extend(trail.way.iter().cloned());
-            trail.places.sort();
-            trail.places.dedup();
+            if old != trail.way {
+                trail.places = old;
+                trail.places.extend(trail.way.iter().cloned());
+                trail.places.sort();
+                trail.places.dedup();
+            }
             trail.watching = match trail.watching {
                 Watching::Far => Watching::Far,
                 _ if watched == Ok(true) => Watching::Hinted,

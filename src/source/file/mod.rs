@@ -22,6 +22,9 @@
 //!   between the last look and it.
 //! - No file is read twice at once: of two paths that lead to one, the first reads it.
 //! - Descriptors are bounded: idle files are closed and known by inode, time of making and the bytes before the offset.
+//! - Every event is stored with the position of its path behind it (`position`); another run of the daemon goes on there (`restore`), so no line
+//!   is doubled or missing whenever the one before ended; also for a glob's file that has gone since (`gone`). An unfinished line is in no event, and is
+//!   read again.
 //! - A turn reads at most 256 KiB of a file, so that a busy one does not delay the others.
 
 mod begin;
@@ -32,19 +35,24 @@ mod discover;
 mod done;
 mod follower;
 mod glob;
+mod gone;
 mod identity;
 mod links;
 mod listing;
 mod looking;
+mod mark;
 mod place;
+mod position;
 mod reader;
 mod reading;
+mod restore;
 mod room;
 mod scan;
 mod schedule;
 mod siblings;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod trail;
 mod watch;
 
@@ -56,6 +64,8 @@ use crate::event::ChannelName;
 pub use begin::Begin;
 pub use follower::Follower;
 pub use glob::{BadGlob, Glob, Part, is_wild};
+pub use mark::Mark;
+pub use restore::Stored;
 
 /// What to follow.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! A place in a file, and what the bytes behind it are.
 //!
-//! A place knows the *check bytes* that stood just before it. At the beginning of a file a byte-order mark is passed over. So is a hole: a
+//! A place knows the *check bytes* that stood just before it, or, if it comes from a stored position, their checksum; and how many bytes before it
+//! are *held*: read, but in no event yet. At the beginning of a file a byte-order mark is passed over. So is a hole: a
 //! writer without `O_APPEND` goes on at its old offset after a truncation and leaves NULs before it (open(2)), and a file whose space is reserved
 //! ahead of its content ends in them.
 
@@ -11,6 +12,7 @@ use std::os::unix::fs::FileExt;
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
+use super::trace::Trace;
 use crate::source::Loss;
 
 /// How many bytes before the offset are compared.
@@ -23,16 +25,20 @@ const PAGE: u64 = 4096;
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where a reader is in its file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Bytes before it are done with.
+    /// Bytes before it have been read.
     pub offset: u64,
+    /// How many bytes before it are in no event: they are read again by the next run of the daemon.
+    pub held: u64,
     /// The bytes just before it: [`CHECK`] of them, or as many as there are.
-    pub(super) check: Vec<u8>,
+    pub(super) check: Trace,
     /// The first bytes of the file, [`CHECK`] of them or as many as have been passed.
-    pub(super) head: Vec<u8>,
+    pub(super) head: Trace,
     /// What follows, as far as it is NUL, is a hole.
     pub(super) is_in_hole: bool,
+    /// The file was truncated before its first byte was read.
+    pub(super) is_again: bool,
 }
 
 /// What bytes at a place are.
@@ -51,23 +57,49 @@ impl Place {
     /// The beginning of a file.
     #[must_use]
     pub fn beginning() -> Self {
-        Self { offset: 0, check: Vec::new(), head: Vec::new(), is_in_hole: false }
+        Self { offset: 0, held: 0, check: Trace::NONE, head: Trace::NONE, is_in_hole: false, is_again: false }
     }
 
     /// The beginning of a file that was truncated while somebody writes it.
     #[must_use]
     pub fn beginning_again() -> Self {
-        Self { is_in_hole: true, ..Self::beginning() }
+        Self { is_in_hole: true, is_again: true, ..Self::beginning() }
+    }
+
+    /// A place that was stored, with the checksums of its bytes.
+    #[must_use]
+    pub fn stored(offset: u64, check: u64, head: u64) -> Self {
+        let count = length(offset);
+        Self { offset, check: Trace::of_sum(count, check), head: Trace::of_sum(count, head), ..Self::beginning() }
     }
 
     /// A place inside a file.
     pub fn at(file: &File, offset: u64) -> io::Result<Self> {
-        let mut check = vec![0; usize::try_from(offset).map_or(CHECK, |offset| offset.min(CHECK))];
+        let mut check = vec![0; length(offset)];
         let start = offset - check.len() as u64;
         file.read_exact_at(&mut check, start)?;
         let mut head = vec![0; check.len()];
         file.read_exact_at(&mut head, 0)?;
-        Ok(Self { offset, check, head, is_in_hole: false })
+        Ok(Self { offset, check: Trace::Bytes(check), head: Trace::Bytes(head), ..Self::beginning() })
+    }
+
+    /// Whether its bytes are known by their checksums alone.
+    #[must_use]
+    pub fn is_stored(&self) -> bool {
+        matches!(self.check, Trace::Sum { .. })
+    }
+
+    /// Where this run goes on from a stored place whose bytes are in the file: before those that were held.
+    pub fn resumed(&self, file: &File) -> io::Result<Self> {
+        let from = self.offset.saturating_sub(self.held);
+        let is_in_hole = if self.held == 0 { self.is_in_hole } else { from == 0 && self.is_again };
+        Ok(Self { is_in_hole, is_again: self.is_again, ..Self::at(file, from)? })
+    }
+
+    /// The place behind a hole.
+    pub(super) fn behind_hole(&self, file: &File, offset: u64) -> io::Result<Self> {
+        let held = self.held + offset.saturating_sub(self.offset);
+        Ok(Self { held, is_in_hole: true, is_again: self.is_again, ..Self::at(file, offset)? })
     }
 
     /// Whether the file holds, before this place, what was read there.
@@ -82,7 +114,7 @@ impl Place {
         let mut bytes = vec![0; self.check.len()];
         let start = self.offset - bytes.len() as u64;
         match file.read_exact_at(&mut bytes, start) {
-            Ok(()) => (bytes != self.check).then_some(Loss::Overwritten),
+            Ok(()) => (!self.check.is(&bytes)).then_some(Loss::Overwritten),
             Err(_) => Some(Loss::Truncated),
         }
     }
@@ -90,30 +122,22 @@ impl Place {
     /// Whether the bytes before it could tell another file from this one: those of a hole could not.
     #[must_use]
     pub fn is_telling(&self) -> bool {
-        self.check.iter().any(|byte| *byte != 0)
+        self.check.is_telling()
     }
 
     /// Whether a file, as far as it goes, begins as the one of this place does.
     #[must_use]
     pub fn has_head_of(&self, file: &File) -> bool {
         let mut bytes = vec![0; self.head.len()];
-        file.read_at(&mut bytes, 0).is_ok_and(|count| bytes[..count] == self.head[..count])
+        file.read_at(&mut bytes, 0).is_ok_and(|count| self.head.begins_with(&bytes[..count]))
     }
 
-    /// Moves on over bytes that follow directly.
+    /// Moves on over bytes that follow directly; they are held until it is said otherwise.
     pub(super) fn advance(&mut self, bytes: &[u8]) {
-        if self.head.len() < CHECK {
-            self.head.extend_from_slice(&bytes[..bytes.len().min(CHECK - self.head.len())]);
-        }
+        self.head.extend_to(bytes, CHECK);
+        self.check.move_over(bytes, CHECK);
         self.offset += bytes.len() as u64;
-        if bytes.len() >= CHECK {
-            self.check.clear();
-            self.check.extend_from_slice(&bytes[bytes.len() - CHECK..]);
-        } else {
-            let surplus = (self.check.len() + bytes.len()).saturating_sub(CHECK);
-            self.check.drain(..surplus);
-            self.check.extend_from_slice(bytes);
-        }
+        self.held += bytes.len() as u64;
     }
 
     /// Tells lines from marks and holes. `is_full` says that the file may go on behind the bytes.
@@ -157,6 +181,11 @@ impl Place {
             _ => Content::Lines(nuls),
         })
     }
+}
+
+/// How many bytes are kept of those before an offset.
+fn length(offset: u64) -> usize {
+    usize::try_from(offset).map_or(CHECK, |offset| offset.min(CHECK))
 }
 
 fn trailing_nuls(bytes: &[u8]) -> usize {

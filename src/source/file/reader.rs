@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 use super::begin::Begin;
 use super::identity::{Identity, Stamp, born, remote};
 use super::place::{CHECK, Content, Place};
+use super::position::{Kind, StoredFile};
 use crate::event::Age;
 use crate::source::retry::Retry;
 use crate::source::{FileKey, Loss};
@@ -131,6 +132,34 @@ impl Reader {
         }
     }
 
+    /// A reader as it was when this was stored, closed; what has become of its file since is seen when it is looked for.
+    #[must_use]
+    pub fn restored(key: FileKey, file: &StoredFile, begin: Option<Begin>, now: Instant, wait: Duration) -> Self {
+        let place = file.spot.place();
+        Self {
+            key,
+            file: None,
+            identity: file.identity,
+            born: file.born,
+            old_until: file.old_until,
+            reach: Reach::End,
+            since: file.since,
+            follows: file.follows,
+            verified: file.verified,
+            seen: Stamp::default(),
+            length: 0,
+            is_postponed: file.kind == Kind::Left,
+            is_unread_yet: begin.is_none() && place.offset == 0,
+            is_unread: true,
+            grew_at: now,
+            announce: file.cut.map(|loss| Cut { loss, over: None }),
+            retry: Retry::default(),
+            begin,
+            standing: if file.kind == Kind::Left { Standing::Left { at: now, wait } } else { Standing::Named },
+            place,
+        }
+    }
+
     /// Gives it its open file; the first one decides where it begins.
     ///
     /// # Errors
@@ -207,8 +236,12 @@ impl Reader {
             if count < checked {
                 return Ok(Found::Lost(Loss::Truncated));
             }
-            if block[..checked] != self.place.check {
+            if !self.place.check.is(&block[..checked]) {
                 return Ok(Found::Lost(Loss::Overwritten));
+            }
+            if self.place.is_stored() {
+                self.place = self.place.resumed(file)?;
+                continue;
             }
             let bytes = &block[checked..count];
             let age = if self.place.offset < self.old_until { Age::Old } else { Age::New };
@@ -218,7 +251,7 @@ impl Reader {
                     return Ok(Found::Bytes(checked..checked + length, age));
                 }
                 Content::Skip(length) => self.place.advance(&bytes[..length]),
-                Content::SkipTo(offset) => self.place = Place { is_in_hole: true, ..Place::at(file, offset)? },
+                Content::SkipTo(offset) => self.place = self.place.behind_hole(file, offset)?,
                 Content::Nothing => return Ok(Found::End),
             }
         }

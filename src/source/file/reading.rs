@@ -7,12 +7,13 @@ use nix::errno::Errno;
 
 use super::follower::{Follower, Now};
 use super::identity::{Identity, is_scarcity, open, remote};
+use super::mark::Mark;
 use super::place::Place;
 use super::reader::{Cut, Found, Standing};
 use super::siblings::{self};
-use super::trail::{Trail, Watching};
+use super::trail::{Telling, Trail, Watching};
 use crate::event::Age;
-use crate::source::{Loss, News, PathKey, Sink, State, reason};
+use crate::source::{FileKey, Loss, News, PathKey, Sink, State, reason};
 
 /// How many paths get a turn before hints are taken again.
 const TURNS_A_STEP: usize = 64;
@@ -52,6 +53,7 @@ impl Follower {
                     Turn::Done => self.put_off = 0,
                     Turn::PutOff => self.put_off += 1,
                 }
+                self.tell_moved(key, news);
             }
         }
         if self.open > self.options.open_files {
@@ -125,8 +127,10 @@ impl Follower {
         let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) else { return Next::NoFile };
         reader.retry.put_off(now.instant);
         if reader.is_over(now.instant) {
-            self.finish(key, index, news);
-            news(News::Lost { path: key, loss: Loss::Vanished });
+            reader.announce = Some(Cut { loss: Loss::Vanished, over: Some(reader.key) });
+            reader.place.held = 0; // as an event
+            self.open -= usize::from(reader.file().is_some());
+            reader.close();
             return Next::Again;
         }
         self.close_stale(key, index, error);
@@ -136,11 +140,13 @@ impl Follower {
 
     fn give(&mut self, key: PathKey, index: usize, range: Range<usize>, age: Age, now: Now, news: &mut Sink<'_>) {
         let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) else { return };
-        reader.is_unread_yet = false;
+        let is_first = std::mem::take(&mut reader.is_unread_yet) || reader.place.offset == range.len() as u64;
         reader.grew_at = now.instant;
         reader.verified = now.stamp();
         let has_recovered = std::mem::take(&mut reader.retry).is_pending();
-        news(News::Bytes { path: key, file: reader.key, bytes: &self.block[range], age });
+        let file = reader.key;
+        let mark = self.trails.get_mut(&key).map(|trail| Mark { trail, index, is_first, text: &mut self.text });
+        news(News::Bytes { path: key, file, bytes: &self.block[range], age, mark });
         if has_recovered {
             self.tell(key, State::Reading, news);
         }
@@ -203,18 +209,25 @@ impl Follower {
     /// Tells what is lost before a file goes on, and ends one that was left and cannot be found; true if there was either.
     fn announce(&mut self, key: PathKey, index: usize, news: &mut Sink<'_>) -> bool {
         let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) else { return false };
-        let cut = reader.announce.take();
-        let is_unreachable = reader.file().is_none() && reader.standing != Standing::Named && !reader.is_postponed;
-        if is_unreachable {
-            self.finish(key, index, news);
-        }
-        if let Some(Cut { loss, over }) = cut {
-            if let Some(file) = over {
-                news(News::Over { path: key, file });
+        let is_left = reader.file().is_none() && reader.standing != Standing::Named;
+        let is_unreachable = is_left && !reader.is_postponed;
+        let Some(Cut { loss, over }) = reader.announce.filter(|_| !reader.is_postponed || !is_left) else {
+            if is_unreachable {
+                self.finish(key, index, news);
             }
-            news(News::Lost { path: key, loss });
+            return is_unreachable;
+        };
+        if let Some(file) = over {
+            // Its position says that there is a loss still to be told.
+            news(News::Over { path: key, file, position: self.position(key) });
         }
-        is_unreachable || cut.is_some()
+        if let Some(reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.get_mut(index)) {
+            reader.announce = None;
+        }
+        let heir = if is_unreachable { self.take_out(key, index).and_then(|(_, heir)| heir) } else { None };
+        news(News::Lost { path: key, loss, position: self.position(key) });
+        self.go_on(heir, news);
+        true
     }
 
     /// Where the last file of a path without one has ended, the path is looked at once more.
@@ -226,9 +239,12 @@ impl Follower {
 
     /// Opens a file that its path has left, under the name that it has now.
     fn open_left(&mut self, key: PathKey, index: usize, now: Now) -> io::Result<()> {
+        let identity = self.trails.get(&key).and_then(|trail| trail.readers.get(index)).map(|reader| reader.identity);
+        let other_names = identity.map(|identity| self.other_names(identity)).unwrap_or_default();
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         let Some(reader) = trail.readers.get_mut(index) else { return Ok(()) };
-        let names = siblings::later_names(&mut self.listings, &trail.places)?;
+        let mut names = siblings::later_names(&mut self.listings, &trail.places)?;
+        names.extend(other_names);
         let found = siblings::same(&trail.places, &names, reader)?;
         reader.is_postponed = false;
         if let Some(sibling) = found {
@@ -307,16 +323,29 @@ impl Follower {
 
     /// A file has been read to its end for good; a path that leads to it as well goes on with it.
     fn finish(&mut self, key: PathKey, index: usize, news: &mut Sink<'_>) {
-        let Some(mut reader) = self.trails.get_mut(&key).and_then(|trail| trail.readers.remove(index)) else { return };
-        news(News::Over { path: key, file: reader.key });
-        let is_used_again = self.trails.get_mut(&key).is_some_and(|trail| trail.reader_of(reader.identity).is_some());
-        if !is_used_again && self.owners.get(&reader.identity) == Some(&key) {
+        let Some((file, heir)) = self.take_out(key, index) else { return };
+        // The heir first: in between the file is of both, and then of the one that is followed first.
+        if let Some(heir) = heir {
+            self.tell_moved(heir, news);
+        }
+        news(News::Over { path: key, file, position: self.position(key) });
+        self.go_on(heir, news);
+    }
+
+    /// Takes a file that is over from a path, and gives it to its heir: the first path that leads to it as well.
+    fn take_out(&mut self, key: PathKey, index: usize) -> Option<(FileKey, Option<PathKey>)> {
+        let trail = self.trails.get_mut(&key)?;
+        let mut reader = trail.readers.remove(index)?;
+        trail.telling = Telling::Due;
+        reader.place.held = 0; // what is left becomes an event
+        let file = reader.key;
+        if trail.reader_of(reader.identity).is_none() && self.owners.get(&reader.identity) == Some(&key) {
             self.owners.remove(&reader.identity);
         }
         let Some(heir) = self.take_heir(reader.identity) else {
             self.open -= usize::from(reader.file().is_some());
-            self.done.remember(reader.identity, reader.born, reader.place, self.trails.len());
-            return;
+            self.remember_done(key, reader.identity, reader.born, reader.place);
+            return Some((file, None));
         };
         self.owners.insert(reader.identity, heir);
         reader.key = self.new_file();
@@ -324,7 +353,14 @@ impl Follower {
         reader.standing = Standing::Named;
         if let Some(trail) = self.trails.get_mut(&heir) {
             trail.readers.push_back(reader);
+            trail.telling = Telling::Due;
         }
+        Some((file, Some(heir)))
+    }
+
+    /// A path has been given a file that another one has left.
+    fn go_on(&mut self, heir: Option<PathKey>, news: &mut Sink<'_>) {
+        let Some(heir) = heir else { return };
         self.tell(heir, State::Reading, news);
         self.read_at(heir);
         self.look_at(heir);

@@ -4,6 +4,8 @@
 //! and what is lost, and at which place a loss is told. Two things are lost without a sign, because there is none: bytes of a file that was
 //! deleted before anybody looked at it, and bytes of a truncated file of which nothing had been read.
 
+mod restarts;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -19,7 +21,7 @@ use proptest::prelude::*;
 use super::discover::Matching;
 use super::*;
 use crate::framing::Framer;
-use crate::source::{FileKey, Loss, News, PathKey, State, Stop};
+use crate::source::{FileKey, Loss, News, PathKey, Paths, State, Stop};
 
 /// A follower, and what it gave.
 struct Bench {
@@ -34,7 +36,7 @@ struct Bench {
 
 impl Bench {
     fn start(files: Vec<Files>, options: Options) -> Self {
-        let follower = Follower::new(options, Stop::new().unwrap());
+        let follower = Follower::new(options, Stored::nothing(), Stop::new().unwrap());
         let (names, framers) = (RefCell::default(), HashMap::new());
         let mut bench = Self { follower, names, framers, given: Vec::new(), states: Vec::new(), left: Vec::new() };
         bench.with(|follower, news| follower.first_look(files, Instant::now() + Duration::from_secs(10), news));
@@ -53,12 +55,13 @@ impl Bench {
             News::Bytes { path, file, bytes, .. } => {
                 framers.entry(file).or_insert_with(|| Framer::new(1000)).push(bytes, |line| give(path, line));
             }
-            News::Over { path, file } => {
+            News::Over { path, file, .. } => {
                 if let Some(mut framer) = framers.remove(&file) {
                     framer.end(|line| give(path, line));
                 }
             }
-            News::Lost { path, loss: Loss::Truncated | Loss::Overwritten | Loss::Vanished } => give(path, b"LOST"),
+            News::Lost { path, loss: Loss::Truncated | Loss::Overwritten | Loss::Vanished, .. } => give(path, b"LOST"),
+            News::Moved { .. } => {}
             News::State { path, state } => states.push((names.borrow()[&path].clone(), state)),
             News::Left { path } => left.push(names.borrow()[&path].clone()),
         });
@@ -112,14 +115,28 @@ fn let_the_clock_step() {
 #[derive(Debug, Default, Clone)]
 struct Content {
     bytes: Vec<u8>,
-    /// How much of it the last look has read.
+    /// How much of it is in events, or is known to the daemon as an unfinished line.
     read: usize,
+    /// Whether any of it has been read.
+    is_known: bool,
     /// Whether a look has seen it.
     is_seen: bool,
     /// Whether something was lost before it.
     is_after_loss: bool,
     /// What an unfinished line had when the content was cut.
     partial: Vec<u8>,
+    name: Name,
+}
+
+/// Whether a content can be found.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    #[default]
+    Has,
+    /// It was deleted while the daemon held it open.
+    Lost,
+    /// It was deleted; what has not been read is lost.
+    Gone,
 }
 
 struct Model {
@@ -129,6 +146,8 @@ struct Model {
     /// Contents that can still be found, oldest first; `None` stands for a loss.
     left: Vec<Option<Content>>,
     keeps_open: bool,
+    /// Whether the daemon runs.
+    is_up: bool,
     expected: Vec<String>,
     next_line: usize,
     next_name: usize,
@@ -138,7 +157,8 @@ impl Model {
     fn new(keeps_open: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("app.log");
-        Self { directory, path, current: None, left: Vec::new(), keeps_open, expected: Vec::new(), next_line: 0, next_name: 0 }
+        let (left, expected) = (Vec::new(), Vec::new());
+        Self { directory, path, current: None, left, keeps_open, is_up: true, expected, next_line: 0, next_name: 0 }
     }
 
     fn write(&mut self, lines: usize, is_finished: bool) {
@@ -189,7 +209,7 @@ impl Model {
     fn truncate(&mut self) {
         let Some(content) = &mut self.current else { return };
         OpenOptions::new().write(true).truncate(true).open(&self.path).unwrap();
-        let has_read = content.is_seen && content.read > 0;
+        let has_read = content.is_seen && content.is_known;
         let partial =
             if has_read && !content.is_after_loss { unfinished(&content.bytes[..content.read]) } else { content.partial.clone() };
         *content =
@@ -198,16 +218,18 @@ impl Model {
 
     fn delete(&mut self) {
         // Which of the files made since came before a loss and which after it cannot be told of a file that is neither open nor there.
-        let is_known = |content: &Content| self.keeps_open && content.is_seen;
+        let is_known = |content: &Content| self.keeps_open && self.is_up && content.is_seen;
         if self.current.as_ref().is_some_and(|content| content.is_after_loss && !is_known(content)) {
             return;
         }
         let Some(mut content) = self.current.take() else { return };
         fs::remove_file(&self.path).unwrap();
-        if self.keeps_open && content.is_seen {
+        if is_known(&content) {
+            content.name = Name::Lost;
             self.left.push(Some(content));
         } else if content.is_seen {
             content.bytes.truncate(content.read);
+            content.name = Name::Gone;
             self.left.extend([Some(content), None]);
         }
     }
@@ -241,6 +263,7 @@ impl Model {
         let lines: Vec<_> = text.split_inclusive('\n').filter(|line| line.ends_with('\n')).collect();
         self.expected.extend(lines[before..].iter().map(|line| line.trim_end().to_owned()));
         content.read = content.bytes.len();
+        content.is_known |= content.read > 0;
         content.is_seen = true;
     }
 

@@ -1,17 +1,26 @@
 //! One followed path: the file that it leads to, and the files that it has led to before, until they have been read to their ends.
 
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::identity::{Identity, born, open_if_there};
+use super::place::Place;
+use super::position::{is_storable, path_sum};
 use super::reader::{Reader, Standing};
 use super::schedule::{HINTED, POLLED};
 use crate::event::ChannelName;
 use crate::source::retry::Retry;
 use crate::source::{PathKey, State};
+
+/// How many files are remembered that were read to their ends.
+const MOST_FINISHED: usize = 32;
+
+/// How many targets of links are stored: the present one and the one before.
+const MOST_TARGETS: usize = 2;
 
 /// How a path came to be followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +56,18 @@ pub struct Trail {
     pub way: Vec<PathBuf>,
     /// The names beside which its earlier files may be: those that lead, or led, to them.
     pub places: Vec<PathBuf>,
+    /// Where links lead that are on the way, and have led last, as far as that can be stored.
+    pub targets: Vec<PathBuf>,
+    /// The checksum of the path.
+    pub path_sum: u64,
+    /// What the channel's name has lost of the path, as far as that can be stored.
+    pub left_out: OsString,
+    /// Files that have been read to their ends, and that a look could take for others that were made since.
+    pub finished: VecDeque<Finished>,
+    /// What was made since then is new, though the daemon finds it when it looks first.
+    pub new_since: Option<SystemTime>,
+    /// Whether its position must be told though there is no news.
+    pub telling: Telling,
     /// Whether every change of it is hinted.
     pub watching: Watching,
     /// Whether the way must be found again.
@@ -57,6 +78,26 @@ pub struct Trail {
     pub is_ready: bool,
     /// Whether it waits for a look.
     pub is_looked_for: bool,
+}
+
+/// Whether the position of a path must be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Telling {
+    /// There are other files than the position says that was told last.
+    Due,
+    /// What has happened since is found again by the next run.
+    Done,
+}
+
+/// A file that has been read to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Which file it is.
+    pub identity: Identity,
+    /// When it was made.
+    pub born: SystemTime,
+    /// Its end.
+    pub place: Place,
 }
 
 /// Whether a look could see what a path leads to.
@@ -84,6 +125,8 @@ impl Trail {
     #[must_use]
     pub fn new(key: PathKey, path: PathBuf, channel: ChannelName, origin: Origin) -> Self {
         Self {
+            path_sum: path_sum(&path),
+            left_out: OsString::new(),
             key,
             path,
             channel,
@@ -95,6 +138,10 @@ impl Trail {
             looked: None,
             way: Vec::new(),
             places: Vec::new(),
+            targets: Vec::new(),
+            finished: VecDeque::new(),
+            new_since: None,
+            telling: Telling::Due,
             watching: Watching::Polled,
             is_way_stale: true,
             retry: Retry::default(),
@@ -125,6 +172,36 @@ impl Trail {
             if let Standing::Left { wait, .. } = &mut reader.standing {
                 *wait = Duration::ZERO;
             }
+        }
+    }
+
+    /// Remembers a file that has been read to its end.
+    pub fn finish(&mut self, identity: Identity, born: SystemTime, place: Place) {
+        self.finished.push_back(Finished { identity, born, place });
+        if self.finished.len() > MOST_FINISHED {
+            self.finished.pop_front();
+        }
+    }
+
+    /// Forgets those that were made before the last look, and before the content of any file that is read: nobody asks for them.
+    pub fn forget_finished(&mut self) {
+        let asked = self.readers.iter().map(|reader| reader.since).chain(self.looked).min();
+        self.finished.retain(|done| asked.is_none_or(|asked| done.born >= asked));
+    }
+
+    /// Forgets where links have led, unless a file is still to be found there.
+    pub fn forget_places(&mut self) {
+        if self.places.len() > self.way.len() && !self.has_left_files() {
+            self.places.clone_from(&self.way);
+            self.targets.retain(|target| self.way.contains(target));
+        }
+    }
+
+    /// Links lead here now.
+    pub fn lead_to(&mut self, target: PathBuf) {
+        if target != self.path && !self.targets.contains(&target) && is_storable(target.as_os_str()) {
+            self.targets.insert(0, target);
+            self.targets.truncate(MOST_TARGETS);
         }
     }
 
