@@ -5,15 +5,17 @@
 #![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is plain text")]
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use super::value::{self, Flush};
 use crate::channel::Tail;
 use crate::http::listener::Listen;
 use crate::mapping::EventType;
 use crate::source::file::Begin;
+use crate::store::Sync;
 
 /// What is said on the command line.
 #[derive(Debug, Clone, Default, Parser)]
@@ -25,12 +27,18 @@ use crate::source::file::Begin;
     after_help = "Examples:\n  make 2>&1 | sse-bridge                     open http://127.0.0.1:8080/\n  \
                   sse-bridge 'web=/var/log/nginx/*.log'       follow files, through every rotation\n  \
                   sse-bridge fifo:/run/app.fifo               a pipe that programs write to\n  \
-                  curl -N http://127.0.0.1:8080/events        the same stream in a terminal\n\n\
+                  curl -N http://127.0.0.1:8080/events        the same stream in a terminal\n  \
+                  sse-bridge history /var/lib/sse-bridge      what a state directory holds\n\n\
                   Sizes take 512KiB, 16MiB, 1GiB; durations take 500ms, 15s, 10m, 2h.",
     disable_help_subcommand = true,
+    args_conflicts_with_subcommands = true,
     max_term_width = 100
 )]
 pub struct Layer {
+    /// What is asked for instead of serving, if anything is.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
     /// Where lines come from: `-` (standard input), a file or a named pipe, a quoted glob ('/var/log/**/*.log') for all files that match now and
     /// later, fifo:PATH (a pipe that is made if it is missing), file:PATH (a name as it stands). NAME= names the channel [default: -]
     #[arg(value_name = "[NAME=]SOURCE")]
@@ -51,6 +59,24 @@ pub struct Layer {
     /// Memory for lines that clients can come back to, over all channels [default: 64MiB, or a quarter of the cgroup's limit]
     #[arg(long, value_name = "SIZE", value_parser = value::size)]
     pub history: Option<u64>,
+
+    /// Where history and the places in files survive: a directory that is made if it is missing, one for each daemon
+    /// [default: the first in $STATE_DIRECTORY; without it nothing survives]
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+
+    /// When history is made safe from a power cut: never (the kernel decides), interval (once a second), always (before
+    /// anybody sees it) [default: interval]
+    #[arg(long, value_name = "WHEN", value_parser = value::sync)]
+    pub sync: Option<Sync>,
+
+    /// How much history is kept on disk, over all channels, from 1MiB on [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = value::size)]
+    pub keep_size: Option<u64>,
+
+    /// How old history on disk becomes, from 1s on: 12h, 7d [default: no limit]
+    #[arg(long, value_name = "TIME", value_parser = value::age)]
+    pub keep_age: Option<Duration>,
 
     /// A longer line becomes several events [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = value::size)]
@@ -139,6 +165,41 @@ pub struct Layer {
     /// Check the command line, touch nothing, and exit [default: off]
     #[arg(long)]
     pub check: bool,
+}
+
+/// What is asked for instead of serving: the first word, bare. A file of that name is `./history`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Say what a state directory holds, and whether it is as it was written
+    History(History),
+}
+
+/// What is asked of a state directory.
+#[derive(Debug, Clone, Args)]
+#[command(
+    about = "Say what a state directory holds, and whether it is as it was written",
+    long_about = "Says what each channel holds, by name: how many events, the ids and the times of the first and the last, bytes and segments on disk; \
+                  how many events are gone (let go or lost before the first), how many are lost between, and how many files repairs have set aside. \
+                  Changes nothing, and may be used while a daemon uses the directory.",
+    after_help = "What is found is said in lines before the table:\n  \
+                  damage: FILE: at byte N: ...  it is not as it was written; the next start repairs it\n  \
+                  unreadable: FILE: ...         nobody can say\n  \
+                  note: FILE: ...               what is not finished, or was set aside by a repair (*.damaged)\n\n\
+                  Exit codes: 0 all is well, also after earlier repairs and losses; 1 damage was found; 2 DIR is no state directory, or one of a \
+                  newer version; 75 it, or something in it, cannot be read. sse-bridge-state(5) describes the format."
+)]
+pub struct History {
+    /// The state directory
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+
+    /// Read every record and compare its checksum [default: the ends of each file]
+    #[arg(long)]
+    pub verify: bool,
+
+    /// Write an object of JSON a line, for programs [default: a table]
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The form of messages.

@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod source;
+pub mod state;
 pub mod value;
 pub mod world;
 
@@ -22,6 +23,7 @@ use crate::source::file::{Begin, Hints};
 
 use cli::{Layer, LogFormat};
 use source::Source;
+use state::State;
 use value::Flush;
 use world::{StdinKind, World};
 
@@ -77,6 +79,8 @@ pub struct Config {
     pub tail: Tail,
     /// What retained batches may cost, in bytes.
     pub history: usize,
+    /// What survives the daemon, if anything does.
+    pub state: Option<State>,
     /// Bytes up to which a line stays whole.
     pub max_line: usize,
     /// Silence after which a stream gives a sign of life.
@@ -192,6 +196,7 @@ impl Config {
             listen: addresses(layer)?,
             tail: layer.tail.unwrap_or(Tail::Newest(10)),
             history: usize::try_from(history).map_err(|_| invalid("--history is too large for this machine", "say less"))?,
+            state: State::check(layer, world)?,
             max_line: usize::try_from(max_line).map_err(|_| invalid("--max-line is too large for this machine", "say less"))?,
             heartbeat: time_within("--heartbeat", layer.heartbeat.unwrap_or(Duration::from_secs(15)), HEARTBEAT)?,
             retry: time_within("--retry", layer.retry.unwrap_or(Duration::from_secs(2)), RETRY)?,

@@ -320,7 +320,7 @@ fn own_name(path: &Path) -> ChannelName {
 }
 
 /// The path from the root. `..` behind a link leads where the link leads, so it is not taken by its words.
-fn whole(directory: &Path, path: &Path) -> PathBuf {
+pub(super) fn whole(directory: &Path, path: &Path) -> PathBuf {
     let has_parents = path.components().any(|part| part == Component::ParentDir);
     if has_parents { directory.join(path) } else { absolute(directory, path) }
 }

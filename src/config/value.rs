@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::channel::Tail;
 use crate::http::query;
 use crate::source::file::Begin;
+use crate::store::Sync;
 
 /// A size in bytes: `512KiB`, `16MiB`, `1GiB`, `1000`.
 pub fn size(text: &str) -> Result<u64, String> {
@@ -23,6 +24,23 @@ pub fn size(text: &str) -> Result<u64, String> {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     parsed.ok_or_else(|| "expected a duration such as 15s or 10m".to_owned())
+}
+
+/// How old something becomes: a duration in which days and weeks may stand, of 24 hours and of 7 days: `36h`, `7d`, `2w`.
+pub fn age(text: &str) -> Result<Duration, String> {
+    let span = text.parse::<Span>().and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    let parsed = span.ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.ok_or_else(|| "expected a time such as 12h or 7d".to_owned())
+}
+
+/// `never`, `interval` or `always`.
+pub fn sync(text: &str) -> Result<Sync, String> {
+    match text {
+        "never" => Ok(Sync::Never),
+        "interval" => Ok(Sync::Interval),
+        "always" => Ok(Sync::Always),
+        _ => Err("expected never, interval or always".to_owned()),
+    }
 }
 
 /// A port.
@@ -87,6 +105,11 @@ mod tests {
         assert_eq!(duration("15s"), Ok(Duration::from_secs(15)));
         assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        for (text, seconds) in [("1s", 1), ("12h", 43_200), ("7d", 604_800), ("1w", 604_800), ("1d12h", 129_600), ("90m", 5400)] {
+            assert_eq!(age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        let syncs = ["never", "interval", "always"].map(sync);
+        assert_eq!(syncs, [Ok(Sync::Never), Ok(Sync::Interval), Ok(Sync::Always)]);
     }
 
     #[test]
@@ -103,6 +126,12 @@ mod tests {
         }
         for bad in ["", "x", "15", "-5s", "5 parsecs"] {
             assert!(duration(bad).is_err(), "{bad}: {:?}", duration(bad));
+        }
+        for bad in ["", "x", "7", "-7d", "7 parsecs", "1mo", "1y", "99999999999999999999d", "7D7"] {
+            assert!(age(bad).is_err(), "{bad}: {:?}", age(bad));
+        }
+        for bad in ["", "no", "1s", "ALWAYS", "always "] {
+            assert!(sync(bad).is_err(), "{bad}: {:?}", sync(bad));
         }
         for bad in ["", "0", "1000", "-", "--5", "begin"] {
             assert!(begin(bad).is_err(), "{bad}: {:?}", begin(bad));

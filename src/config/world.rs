@@ -1,8 +1,10 @@
 //! What the configuration must know of the world: looked at once, before anything is opened.
 
 use std::env;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +27,8 @@ pub struct World {
     pub hostname: Option<String>,
     /// How much memory the cgroup may use, in bytes.
     pub memory_limit: Option<u64>,
+    /// The directory that a service manager has made for what survives: the first in `$STATE_DIRECTORY`.
+    pub state_directory: Option<PathBuf>,
 }
 
 /// What standard input is.
@@ -52,8 +56,14 @@ impl World {
             directory: env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             hostname: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()),
             memory_limit: memory_limit(Path::new("/")),
+            state_directory: env::var_os("STATE_DIRECTORY").and_then(|list| first_of(&list)),
         }
     }
+}
+
+/// The first directory of a list as systemd gives it: several are separated by colons.
+fn first_of(list: &OsStr) -> Option<PathBuf> {
+    list.as_bytes().split(|byte| *byte == b':').find(|path| !path.is_empty()).map(|path| OsStr::from_bytes(path).into())
 }
 
 /// What bytes come out of, by whatever path it was given, where each goes to one reader only.
@@ -142,6 +152,17 @@ mod tests {
             fs::write(path, content).unwrap();
         }
         memory_limit(root.path())
+    }
+
+    #[test]
+    fn the_first_of_several_directories_is_ours() {
+        for (list, first) in
+            [("/var/lib/a", Some("/var/lib/a")), ("/a b:/c", Some("/a b")), (":/c", Some("/c")), ("", None), ("::", None)]
+        {
+            assert_eq!(first_of(OsStr::new(list)), first.map(PathBuf::from), "{list}");
+        }
+        let no_text = OsStr::from_bytes(b"/\xff");
+        assert_eq!(first_of(no_text), Some(no_text.into()));
     }
 
     #[test]

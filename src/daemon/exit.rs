@@ -4,16 +4,21 @@
 //! | --- | --- |
 //! | 0 | stopped by a signal or by `--exit-on-eof` |
 //! | 1 | something that should not happen |
-//! | 2 | what time cannot cure: the command line, the wrong kind of input |
-//! | 75 | what time can cure: a port taken, an address or a name absent (EX_TEMPFAIL of sysexits.h) |
+//! | 2 | what time cannot cure: the command line, the wrong kind of input, a state directory of a newer version |
+//! | 75 | what time can cure: a port taken, an address or a name absent, a state directory in use or not writable (EX_TEMPFAIL of sysexits.h) |
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::history::Failed;
 use crate::http::listener::ListenError;
+use crate::store::disk::inspect::NoState;
+use crate::store::disk::life::NoLife;
+use crate::store::disk::lock::NotLocked;
 
 /// Why the daemon ends before anybody asked it to.
 #[derive(Debug)]
@@ -52,6 +57,49 @@ impl Fatal {
         Self { code: 2, message, hint: Some(hint) }
     }
 
+    /// A state directory that is not ours to use.
+    #[must_use]
+    pub fn not_locked(directory: &Path, why: &NotLocked) -> Self {
+        let hint = match why {
+            NotLocked::InUse(_) => "give each daemon a --state-dir of its own",
+            NotLocked::NoDirectory => "--state-dir is a directory, or a path where one can be made",
+            NotLocked::NoFile => "remove what is called so, or choose another --state-dir",
+            NotLocked::Make(_) | NotLocked::Lock(_) => WRITABLE,
+        };
+        Self::no_state(directory, 75, why, hint)
+    }
+
+    /// A state directory whose history cannot be opened.
+    #[must_use]
+    pub fn not_opened(directory: &Path, why: &NoLife) -> Self {
+        let (code, hint) = match why {
+            NoLife::Newer(_) => (2, NEWER),
+            NoLife::Unreadable(error) if is_newer(error) => (2, NEWER),
+            NoLife::New | NoLife::Damaged | NoLife::Unreadable(_) => (75, WRITABLE),
+        };
+        Self::no_state(directory, code, why, hint)
+    }
+
+    /// A state directory that `sse-bridge history` cannot tell of.
+    #[must_use]
+    pub fn no_history(directory: &Path, why: &Failed) -> Self {
+        let (code, hint) = match why {
+            Failed::NoState(NoState::Missing | NoState::NoDirectory | NoState::Unused) => {
+                (2, "DIR is what a daemon was given as --state-dir, or systemd's StateDirectory= below /var/lib")
+            }
+            Failed::NoState(NoState::Newer { .. }) => (2, "use the version that wrote it"),
+            Failed::NoState(NoState::Unreadable(_)) => (75, "the user of the daemon and its group may read it, and root"),
+            Failed::Output(_) => (75, "what was said until then is not all"),
+        };
+        let message = format!("could not show the history in '{}': {}", directory.display(), chain(why));
+        Self { code, message, hint: Some(hint.to_owned()) }
+    }
+
+    fn no_state(directory: &Path, code: u8, why: &dyn Error, hint: &str) -> Self {
+        let message = format!("could not use the state directory '{}': {}", directory.display(), chain(why));
+        Self { code, message, hint: Some(hint.to_owned()) }
+    }
+
     /// The exit code.
     #[must_use]
     pub fn code(&self) -> ExitCode {
@@ -67,6 +115,17 @@ impl Fatal {
         }
         line
     }
+}
+
+/// What helps where the kernel says no to a state directory.
+const WRITABLE: &str = "the user that sse-bridge runs as must be able to write there; choose another --state-dir if not";
+
+/// What helps where a later version has been.
+const NEWER: &str = "start the version that wrote it, or choose another --state-dir";
+
+/// Whether a segment is of a later version: opening says so with an error of this kind, which the kernel gives a number where it is its own.
+fn is_newer(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported && error.raw_os_error().is_none()
 }
 
 impl From<ConfigError> for Fatal {
@@ -111,5 +170,71 @@ fn plain(error: &dyn Error) -> String {
     match text.rsplit_once(" (os error ") {
         Some((plain, _)) => plain.to_lowercase(),
         None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::sync::Arc;
+
+    use crate::store::Keep;
+    use crate::store::disk::archive::Archive;
+    use crate::store::disk::volume::Kernel;
+
+    fn not_locked(why: &NotLocked) -> (u8, String) {
+        let fatal = Fatal::not_locked(Path::new("/x"), why);
+        (fatal.code, fatal.line())
+    }
+
+    fn not_opened(why: &NoLife) -> (u8, String) {
+        let fatal = Fatal::not_opened(Path::new("/x"), why);
+        (fatal.code, fatal.line())
+    }
+
+    #[test]
+    fn a_state_directory_in_use_says_who_uses_it() {
+        let line = "could not use the state directory '/x': it is in use by another sse-bridge (pid 123); \
+                    hint: give each daemon a --state-dir of its own";
+        assert_eq!(not_locked(&NotLocked::InUse(Some(123))), (75, line.to_owned()));
+        assert_eq!(not_locked(&NotLocked::InUse(None)), (75, line.replace(" (pid 123)", "")));
+    }
+
+    #[test]
+    fn a_state_directory_that_time_can_cure_is_75() {
+        let denied = || io::Error::from_raw_os_error(libc::EACCES);
+        for (fatal, words) in [
+            (not_locked(&NotLocked::NoDirectory), "'/x': it is no directory; hint: --state-dir is a directory"),
+            (not_locked(&NotLocked::NoFile), "'/x': its '@lock' is not a regular file; hint: remove"),
+            (not_locked(&NotLocked::Make(denied())), "'/x': it could not be made: permission denied; hint: the user"),
+            (not_locked(&NotLocked::Lock(denied())), "'/x': its '@lock' could not be locked: permission denied; hint: the user"),
+            (not_opened(&denied().into()), "'/x': permission denied; hint: the user"),
+            // Of a file system that knows no such operation.
+            (not_opened(&io::Error::from_raw_os_error(libc::EOPNOTSUPP).into()), "supported; hint: the user"),
+        ] {
+            let (code, line) = fatal;
+            assert!(code == 75 && line.contains(words) && line.lines().count() == 1, "{code}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_state_directory_of_a_newer_version_is_2() {
+        let (code, line) = not_opened(&NoLife::Newer(2));
+        let words = "'/x': its format 2 is newer than this program's (1); hint: start the version that wrote it";
+        assert!(code == 2 && line.contains(words), "{code}: {line}");
+    }
+
+    #[test]
+    fn a_segment_of_a_newer_version_is_2() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("a/1-00000000000000000001.sse");
+        let fields = "2 whatever comes";
+        fs::create_dir(root.path().join("a")).unwrap();
+        fs::write(&path, format!(": sse-bridge {fields} {:08x}\n", crc32fast::hash(fields.as_bytes()))).unwrap();
+        let why = Archive::open(Arc::new(Kernel), root.path(), 1000, Keep { size: 1 << 20, age: None }).expect_err("it is newer");
+        let (code, line) = not_opened(&why);
+        let words = format!("'/x': '{}': its format 2 is newer than this program's (1); hint: start the version", path.display());
+        assert!(code == 2 && line.contains(&words), "{code}: {line}");
     }
 }

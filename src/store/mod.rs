@@ -4,10 +4,17 @@
 //! encodes them, and is held until its batches are published. So there is one order of everything, and an id that a client has
 //! seen never means another event.
 //!
-//! Today the only store is `memory`, which counts. What a store on disk appends to, in [`Turn::commit`] and before publication, is [`disk`]; no
-//! store uses it yet.
+//! Without a state directory a life is one run of the daemon. With one it is all runs: a turn appends what it has named to the [`History`] before it
+//! gives it away, so that nothing that a client has seen is ever taken back.
 
 pub mod disk;
-mod memory;
+mod history;
+mod keeping;
+mod naming;
+mod trouble;
 
-pub use memory::{Store, Turn};
+pub use history::{Chore, Condition, Gone, History};
+pub use keeping::{Keep, Sync};
+#[cfg(test)]
+pub use naming::Commit;
+pub use naming::{Store, Turn};

@@ -1,8 +1,10 @@
-//! The store that only counts: a life is one run of the daemon.
+//! Who names events: numbers that grow, times that never go back.
 
 use std::mem;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use super::History;
 use crate::batch::{Batch, MAX_BATCH};
 use crate::event::{Age, ChannelName, Event, Millis, Position};
 use crate::sse::{self, Ids};
@@ -13,10 +15,15 @@ const ROOM: usize = MAX_BATCH + 4096;
 /// From this size on a batch takes over the memory in which it was encoded; a smaller one is copied, in bytes.
 const LARGE: usize = MAX_BATCH / 4;
 
+/// How long a channel that nobody feeds is remembered without a state directory.
+const UNFED: Duration = Duration::from_secs(3600);
+
 /// Names events: numbers from 1, times that never go backwards.
 #[derive(Debug)]
 pub struct Store {
     naming: Mutex<Naming>,
+    /// Where they are kept, if there is a state directory.
+    history: Option<Arc<History>>,
 }
 
 #[derive(Debug)]
@@ -29,15 +36,85 @@ struct Naming {
     spilled: Vec<u8>,
     /// The ids of the turn.
     ids: Ids,
+    /// What has been committed, for tests that ask.
+    #[cfg(test)]
+    recorded: Option<Vec<Commit>>,
+}
+
+/// What one commit stored.
+#[cfg(test)]
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// Whose.
+    pub channel: ChannelName,
+    /// The age of its events.
+    pub age: Age,
+    /// They, as clients are sent them.
+    pub encoded: Vec<u8>,
+    /// The position behind them.
+    pub source: Option<Box<str>>,
 }
 
 impl Store {
     /// A store whose life begins at `began`.
     #[must_use]
     pub fn new(began: Millis) -> Self {
-        let newest = Position { number: 0, time: began };
-        let naming = Naming { newest, scratch: Vec::with_capacity(ROOM), spilled: Vec::new(), ids: Ids::default() };
-        Self { naming: Mutex::new(naming) }
+        Self::behind(Position { number: 0, time: began }, None)
+    }
+
+    /// A store that goes on with a history.
+    #[must_use]
+    pub fn of(history: Arc<History>) -> Self {
+        Self::behind(history.newest(), Some(history))
+    }
+
+    fn behind(newest: Position, history: Option<Arc<History>>) -> Self {
+        let naming = Naming {
+            newest,
+            scratch: Vec::with_capacity(ROOM),
+            spilled: Vec::new(),
+            ids: Ids::default(),
+            #[cfg(test)]
+            recorded: None,
+        };
+        Self { naming: Mutex::new(naming), history }
+    }
+
+    /// From now on commits are kept for [`Store::recorded`].
+    #[cfg(test)]
+    pub fn record(&self) {
+        self.naming.lock().unwrap().recorded = Some(Vec::new());
+    }
+
+    /// All commits since [`Store::record`].
+    #[cfg(test)]
+    pub fn recorded(&self) -> Vec<Commit> {
+        self.naming.lock().unwrap().recorded.clone().unwrap_or_default()
+    }
+
+    /// The position of a channel's source that an earlier run has stored last.
+    #[must_use]
+    pub fn source_of(&self, channel: &ChannelName) -> Option<Box<str>> {
+        self.history.as_ref()?.source_of(channel)
+    }
+
+    /// The channels whose sources have a position that was stored, and that.
+    #[must_use]
+    pub fn sources(&self) -> Vec<(ChannelName, Box<str>)> {
+        self.history.as_ref().map(|history| history.sources()).unwrap_or_default()
+    }
+
+    /// How long a channel is remembered that nobody feeds any more; for ever without it.
+    #[must_use]
+    pub fn kept_unfed(&self) -> Option<Duration> {
+        self.history.as_ref().map_or(Some(UNFED), |history| history.age())
+    }
+
+    /// Nobody feeds a channel any more: what is stored of it goes.
+    pub fn forget(&self, channel: &ChannelName) {
+        if let Some(history) = &self.history {
+            history.forget(channel);
+        }
     }
 
     /// Takes the turn to name events of `channel`, all of one `age`, that arrive at `now`. Everybody else waits until it is dropped, which must
@@ -51,7 +128,12 @@ impl Store {
         let time = naming.newest.time.max(now);
         naming.ids.set(time, channel);
         let number = naming.newest.number;
-        Turn { channel: channel.clone(), time, age, number, sealed: number, batches: Vec::new(), naming }
+        let history = self.history.as_deref();
+        let age = match (age, history) {
+            (Age::Old, Some(history)) => history.age_of_old(channel),
+            _ => age,
+        };
+        Turn { channel: channel.clone(), time, age, number, sealed: number, batches: Vec::new(), naming, history }
     }
 }
 
@@ -69,6 +151,7 @@ pub struct Turn<'a> {
     sealed: u64,
     batches: Vec<Batch>,
     naming: MutexGuard<'a, Naming>,
+    history: Option<&'a History>,
 }
 
 impl Turn<'_> {
@@ -100,12 +183,33 @@ impl Turn<'_> {
         self.number - self.naming.newest.number
     }
 
-    /// The batches, to be published before the turn is dropped.
-    pub fn commit(&mut self) -> Vec<Batch> {
+    /// The batches, to be published before the turn is dropped. With a state directory they are on the disk now, together with the position of
+    /// their `source` behind them; without events the position alone.
+    pub fn commit(&mut self, source: Option<&str>) -> Vec<Batch> {
         let end = self.naming.scratch.len();
         self.seal(end, self.number);
-        self.naming.newest = Position { number: self.number, time: self.time };
-        mem::take(&mut self.batches)
+        if self.count() > 0 {
+            self.naming.newest = Position { number: self.number, time: self.time };
+        }
+        let batches = mem::take(&mut self.batches);
+        self.record(&batches, source);
+        match self.history {
+            Some(history) if !batches.is_empty() || source.is_some() => {
+                history.append(&self.channel, batches, self.naming.newest, source)
+            }
+            _ => batches,
+        }
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, reason = "only tests record")]
+    fn record(&self, _: &[Batch], _: Option<&str>) {}
+
+    #[cfg(test)]
+    fn record(&mut self, batches: &[Batch], source: Option<&str>) {
+        let Some(recorded) = &mut self.naming.recorded else { return };
+        let encoded = batches.iter().flat_map(|batch| batch.encoded().to_vec()).collect();
+        recorded.push(Commit { channel: self.channel.clone(), age: self.age, encoded, source: source.map(Into::into) });
     }
 
     /// Seals the events before `start` if the one that begins there has made the batch too large.
@@ -162,7 +266,7 @@ mod tests {
             let mut turn = store.turn(&name, now, Age::New);
             turn.add(line(b"x"));
             turn.add(line(b"y"));
-            named.extend(turn.commit().iter().map(|batch| (batch.numbers().clone(), batch.time())));
+            named.extend(turn.commit(None).iter().map(|batch| (batch.numbers().clone(), batch.time())));
         }
         assert_eq!(named, [(1..=2, 150), (3..=4, 150), (5..=6, 160)]);
     }
@@ -171,10 +275,10 @@ mod tests {
     fn a_turn_without_events_has_no_batch_and_uses_no_number() {
         let store = Store::new(0);
         let name: ChannelName = "a".parse().unwrap();
-        assert!(store.turn(&name, 1, Age::New).commit().is_empty());
+        assert!(store.turn(&name, 1, Age::New).commit(None).is_empty());
         let mut turn = store.turn(&name, 2, Age::New);
         turn.add(line(b""));
-        assert_eq!(turn.commit()[0].numbers(), &(1..=1));
+        assert_eq!(turn.commit(None)[0].numbers(), &(1..=1));
     }
 
     #[test]
@@ -185,7 +289,7 @@ mod tests {
         let own = turn.position();
         turn.add_control("gap", &own);
         assert_eq!(own, Position { number: 2, time: 7 });
-        let batches = turn.commit();
+        let batches = turn.commit(None);
         assert!(batches[0].part(1, 2).starts_with(b"id: 7-2/a\nevent: gap\ndata: \"7-2\"\n"), "{batches:?}");
         assert_eq!(batches[0].age(), Age::Old);
     }
@@ -201,7 +305,7 @@ mod tests {
         for _ in 0..3000 {
             turn.add(line(&[b'y'; 60]));
         }
-        let batches = turn.commit();
+        let batches = turn.commit(None);
         let mut next = 1;
         for batch in &batches {
             assert!(batch.encoded().len() <= MAX_BATCH || batch.count() == 1, "{} bytes", batch.encoded().len());

@@ -1,17 +1,22 @@
 //! A state directory: the logs of all channels.
 //!
-//! Every question about what it holds is answered from what is known of the segments; only events are read from files.
+//! No operation on one channel costs more when there are more of them, but for a logarithm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::layout;
-use super::life::{self, NoLife};
-use super::log::{Entry, Log, Repairs, Unsynced};
-use super::volume::{Kind, Volume};
+use super::life::{self, NoLife, Uncounted};
+use super::log::{Entry, Log, Repairs};
+use super::mend::Mended;
+use super::ranking::Ranking;
+use super::unsynced::Unsynced;
+use super::volume::{Content, Kind, Volume};
+use crate::errno::reason;
 use crate::event::{ChannelName, Millis, Position};
+use crate::store::Keep;
 
 /// How many files are kept open to be appended to.
 const MOST_OPEN: usize = 64;
@@ -19,26 +24,39 @@ const MOST_OPEN: usize = 64;
 /// Clocks that are set back by less than this are no reason to begin a new life, in milliseconds.
 const MOST_AHEAD: Millis = 3_600_000;
 
-/// The smallest and the largest that a segment becomes before the next is begun, in bytes.
-const LEAST_SEGMENT: u64 = 64 * 1024;
-const MOST_SEGMENT: u64 = 8 * 1024 * 1024;
-
 /// The history of all channels.
 #[derive(Debug)]
 pub struct Archive {
-    volume: Arc<dyn Volume>,
-    root: PathBuf,
-    began: Millis,
-    /// What all segments together may take, in bytes.
-    keep: u64,
-    logs: BTreeMap<ChannelName, Log>,
+    pub(super) volume: Arc<dyn Volume>,
+    pub(super) root: PathBuf,
+    pub(super) began: Millis,
+    pub(super) keep: Keep,
+    pub(super) logs: BTreeMap<ChannelName, Log>,
+    /// What all segments together take, in bytes.
+    pub(super) held: u64,
+    /// The logs that can let something go, by what they hold.
+    pub(super) sizes: Ranking,
+    /// The same logs by the time up to which their oldest segment has events, or a time before that.
+    pub(super) ages: Ranking,
+    /// Those of which a power cut may take something.
+    written: BTreeSet<ChannelName>,
+    /// What a power cut may take of logs that are not listed any more: their files may be there again after a crash.
+    leftover: Unsynced,
+    /// Those of which something is gone that was not let go, and of which that has not been told or made good.
+    pub(super) troubled: BTreeSet<ChannelName>,
+    /// The one that was looked after last.
+    pub(super) looked_at: Option<ChannelName>,
     /// Whose files are open to be appended to, the one that was used last at the end.
-    open: Vec<ChannelName>,
+    pub(super) open: Vec<ChannelName>,
+    /// The file that says when the numbering began, as long as it is the directory's.
+    pub(super) life: Arc<dyn Content>,
     /// The last event of all.
-    newest: Position,
+    pub(super) newest: Position,
     /// All events up to this one are safe.
-    synced: Position,
-    scratch: Vec<u8>,
+    pub(super) synced: Position,
+    /// Numbers that no log tells of.
+    pub(super) uncounted: Uncounted,
+    pub(super) scratch: Vec<u8>,
 }
 
 /// What was found when an archive was opened.
@@ -46,21 +64,12 @@ pub struct Archive {
 pub struct Report {
     /// What was not as it was written.
     pub repairs: Repairs,
-    /// Above this event, some may be missing that no count tells of.
+    /// Above this event, some are missing that no log tells of, and that nobody has known of before.
     pub doubtful_above: Option<Position>,
+    /// Up to this event, some may be missing that no log tells of.
+    pub floor: Option<Position>,
     /// Whether the stored times lie so far ahead of the clock that the numbering began anew.
     pub is_ahead: bool,
-}
-
-/// What a log has let go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LetGo {
-    /// Whose events they were.
-    pub channel: ChannelName,
-    /// The last of them.
-    pub through: Position,
-    /// How many.
-    pub count: u64,
 }
 
 impl Archive {
@@ -68,7 +77,7 @@ impl Archive {
     ///
     /// # Errors
     /// A later version has written it, or the directory could not be made, read or written. A file that is damaged is no error.
-    pub fn open(volume: Arc<dyn Volume>, root: &Path, now: Millis, keep: u64) -> Result<(Self, Report), NoLife> {
+    pub fn open(volume: Arc<dyn Volume>, root: &Path, now: Millis, keep: Keep) -> Result<(Self, Report), NoLife> {
         volume.make_directory(root)?;
         let mut report = Report::default();
         let channels = channels_below(&*volume, root, &mut report.repairs)?;
@@ -83,15 +92,25 @@ impl Archive {
         };
         let newest = Position { number: 0, time: began };
         let root = root.to_owned();
+        let life = volume.open(&root.join(layout::LIFE))?;
         let mut archive = Self {
             volume,
             root,
             began,
             keep,
             logs: BTreeMap::new(),
+            held: 0,
+            sizes: Ranking::default(),
+            ages: Ranking::default(),
+            written: BTreeSet::new(),
+            leftover: Unsynced::default(),
+            troubled: BTreeSet::new(),
+            looked_at: None,
             open: Vec::new(),
+            life,
             newest,
             synced: newest,
+            uncounted: Uncounted::default(),
             scratch: Vec::new(),
         };
         let synced = life::synced(&*archive.volume, &archive.root).unwrap_or(newest);
@@ -99,28 +118,53 @@ impl Archive {
             let (log, repairs) = Log::open(&archive.volume, &archive.root, channel.clone(), began, synced.number)?;
             report.repairs.join(repairs);
             archive.newest = archive.newest.max(log.newest().unwrap_or(newest));
-            archive.logs.insert(channel, log);
+            archive.logs.insert(channel.clone(), log);
+            archive.account(&channel);
         }
         if archive.newest.time > now.saturating_add(MOST_AHEAD) {
             archive.begin_anew(now, &mut report)?;
             return Ok((archive, report));
         }
-        archive.newest = archive.newest.max(synced);
+        let stored = archive.newest;
+        archive.newest = stored.max(synced);
         archive.synced = synced;
-        let present = archive.logs.values().map(|log| log.count_above(synced.number)).sum::<io::Result<u64>>()?;
-        report.doubtful_above = (present < archive.newest.number - synced.number).then_some(synced);
+        archive.count_numbers(stored.min(synced), &mut report)?;
         Ok((archive, report))
+    }
+
+    /// Each number was given to an event of one channel, and each log says how many its channel has had: what is left is what no log tells of. All up to
+    /// `safe` were there before.
+    fn count_numbers(&mut self, safe: Position, report: &mut Report) -> io::Result<()> {
+        self.uncounted = life::uncounted(&*self.volume, &self.root);
+        let counted = self.logs.values().map(Log::numbers).fold(0, u64::saturating_add);
+        let count = self.newest.number.saturating_sub(counted);
+        // Where the numbering has gone back, what was noted may be numbers that were given again.
+        let has_gone_back = self.newest.number < self.uncounted.through.number;
+        if count > self.uncounted.count || has_gone_back {
+            self.note_uncounted(Uncounted { through: self.newest, count })?;
+            report.doubtful_above = (count > 0).then_some(safe);
+        }
+        report.floor = (self.uncounted.count > 0).then_some(self.uncounted.through);
+        Ok(())
+    }
+
+    pub(super) fn note_uncounted(&mut self, uncounted: Uncounted) -> io::Result<()> {
+        life::note_uncounted(&*self.volume, &self.root, uncounted)?;
+        self.uncounted = uncounted;
+        Ok(())
     }
 
     /// What is there is kept aside, and the numbering begins anew.
     fn begin_anew(&mut self, now: Millis, report: &mut Report) -> io::Result<()> {
-        for log in std::mem::take(&mut self.logs).into_values() {
+        let channels: Vec<_> = self.logs.keys().cloned().collect();
+        for log in channels.iter().filter_map(|channel| self.drop_log(channel)) {
             log.move_all_aside(&mut report.repairs)?;
         }
         report.is_ahead = true;
         self.began = now;
         self.newest = Position { number: 0, time: now };
         life::begin(&*self.volume, &self.root, now)?;
+        self.note_uncounted(Uncounted::default())?;
         life::note_synced(&*self.volume, &self.root, self.newest)
     }
 
@@ -134,6 +178,18 @@ impl Archive {
     #[must_use]
     pub fn newest(&self) -> Position {
         self.newest
+    }
+
+    /// What all segments together take, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.held
+    }
+
+    /// The log of a channel, if it has one.
+    #[must_use]
+    pub fn log(&self, channel: &ChannelName) -> Option<&Log> {
+        self.logs.get(channel)
     }
 
     /// The logs of all channels that have one.
@@ -150,14 +206,65 @@ impl Archive {
             self.newest = self.newest.max(last.last);
         }
         self.make_place(channel);
-        let limit = self.segment_limit();
-        let Self { volume, root, began, logs, scratch, .. } = self;
-        if !logs.contains_key(channel) {
-            let (log, _) = Log::open(volume, root, channel.clone(), *began, 0)?;
-            logs.insert(channel.clone(), log);
+        let limits = self.limits();
+        self.make_log(channel);
+        let Self { logs, scratch, .. } = self;
+        let appended = logs.get_mut(channel).map_or(Ok(()), |log| log.append(entries, source, limits, scratch));
+        self.account(channel);
+        appended
+    }
+
+    /// A channel has had these events, and they are not written: the next record that is tells so.
+    pub fn pass_over(&mut self, channel: &ChannelName, entries: &[Entry<'_>]) {
+        if let Some(last) = entries.last() {
+            self.newest = self.newest.max(last.last);
         }
-        let Some(log) = logs.get_mut(channel) else { return Ok(()) };
-        log.append(entries, source, limit, scratch)
+        self.make_log(channel);
+        if let Some(log) = self.logs.get_mut(channel) {
+            log.count(entries);
+        }
+    }
+
+    fn make_log(&mut self, channel: &ChannelName) {
+        if !self.logs.contains_key(channel) {
+            let log = Log::new(Arc::clone(&self.volume), self.root.clone(), channel.clone(), self.began);
+            self.logs.insert(channel.clone(), log);
+        }
+    }
+
+    /// Brings the sums and orders up to date with a log that has changed.
+    pub(super) fn account(&mut self, channel: &ChannelName) {
+        let Some(log) = self.logs.get_mut(channel) else { return };
+        self.held = self.held - log.counted + log.bytes;
+        log.counted = log.bytes;
+        if let Some(oldest) = log.oldest() {
+            self.sizes.set(channel, log.bytes);
+            if self.keep.age.is_some() && !self.ages.contains(channel) {
+                self.ages.set(channel, oldest);
+            }
+        } else {
+            self.sizes.remove(channel);
+            self.ages.remove(channel);
+        }
+        if !log.unsynced.is_empty() && !self.written.contains(channel) {
+            self.written.insert(channel.clone());
+        }
+        if log.owes_source || !log.lost.is_empty() {
+            self.troubled.insert(channel.clone());
+        }
+    }
+
+    /// Has nothing to do with a log any more.
+    pub(super) fn drop_log(&mut self, channel: &ChannelName) -> Option<Log> {
+        let mut log = self.logs.remove(channel)?;
+        self.leftover.join(log.take_unsynced());
+        self.held -= log.counted;
+        self.sizes.remove(channel);
+        self.ages.remove(channel);
+        self.written.remove(channel);
+        self.troubled.remove(channel);
+        self.open.retain(|open| open != channel);
+        Some(log)
     }
 
     /// Closes the file that was not appended to for longest, if this one would be one too many.
@@ -176,35 +283,25 @@ impl Archive {
         self.open.push(channel.clone());
     }
 
-    /// Several segments a channel, so that what is let go at once is little of what it holds.
-    fn segment_limit(&self) -> u64 {
-        let share = self.keep / (self.logs.len() as u64).max(1);
-        (share / 8).clamp(LEAST_SEGMENT, MOST_SEGMENT)
-    }
-
-    /// Lets the oldest segments go of the channels that hold most, until all together take no more than they may.
-    ///
-    /// # Errors
-    /// What the kernel says.
-    pub fn let_go(&mut self) -> io::Result<Vec<LetGo>> {
-        let mut gone = Vec::new();
-        let mut held: u64 = self.logs.values().map(Log::bytes).sum();
-        while held > self.keep {
-            let (newest, synced) = (self.newest, self.synced.number);
-            let Some((channel, log)) = self.logs.iter_mut().max_by_key(|(_, log)| log.bytes()) else { break };
-            let before = log.bytes();
-            let Some((through, count)) = log.drop_oldest(newest, synced, &mut self.scratch)? else { break };
-            held = held - before + log.bytes();
-            gone.push(LetGo { channel: channel.clone(), through, count });
-        }
-        Ok(gone)
-    }
-
     /// What has been written since this was asked last, and the event that it reaches to.
     pub fn take_unsynced(&mut self) -> (Unsynced, Position) {
-        let mut all = Unsynced::default();
-        self.logs.values_mut().for_each(|log| all.join(log.take_unsynced()));
+        let mut all = std::mem::take(&mut self.leftover);
+        for channel in std::mem::take(&mut self.written) {
+            if let Some(log) = self.logs.get_mut(&channel) {
+                all.join(log.take_unsynced());
+            }
+        }
         (all, self.newest)
+    }
+
+    /// Does with a segment what is done at the start with one that is not as it was written, if it is not: to be called with whatever a question could
+    /// not be answered for. Then there are holes where there were events.
+    pub fn mend(&mut self, channel: &ChannelName, path: &Path) -> Mended {
+        let Some(log) = self.logs.get_mut(channel) else { return Mended::default() };
+        let mended = log.mend_listed(path);
+        self.account(channel);
+        let _ = self.pay_source(channel); // or the next append does, or the next check
+        mended
     }
 
     /// What was taken is safe, up to this event.
@@ -230,7 +327,7 @@ fn channels_below(volume: &dyn Volume, root: &Path, repairs: &mut Repairs) -> io
         let path = root.join(&directory);
         let entries = match volume.list(&path) {
             Err(error) if path != root => {
-                repairs.unreadable.push((path, error.to_string()));
+                repairs.unreadable.push((path, reason(&error)));
                 continue;
             }
             entries => entries?,

@@ -20,6 +20,9 @@ pub const LIFE: &str = "@life";
 /// The file that says how far everything is safe.
 pub const SYNCED: &str = "@synced";
 
+/// The file that says how many numbers were given of which no log tells.
+pub const UNCOUNTED: &str = "@uncounted";
+
 /// The file that is locked.
 pub const LOCK: &str = "@lock";
 

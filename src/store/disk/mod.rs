@@ -12,8 +12,16 @@
 //! ```
 //!
 //! An [`archive::Archive`] has a [`log::Log`] for each channel, a log has segments, a segment has records. What is read at once from a source is
-//! appended with the source's position behind it, in one write, before anybody sees it. A [`replay::Replay`] reads the events of several channels
-//! back, in the order of their numbers.
+//! appended with the source's position behind it, in one write, before anybody sees it. A [`shelf::Shelf`] is what is held of some channels at one
+//! moment: it answers questions without a lock, and a [`replay::Replay`] from it reads their events back, in the order of their numbers.
+//!
+//! What a channel does not hold any more are its [`hole::Hole`]s. Each event that is missing is in one of them, whatever the reason: it was let go
+//! ([`retention`]), could not be written, was damaged ([`mend`]), or somebody has removed its file ([`archive::Archive::check`]).
+//!
+//! # Who calls what
+//! - Under a lock, and never waiting for a disk to be synced: [`archive::Archive::append`] before anything is published, then
+//!   [`archive::Archive::let_go`]; [`archive::Archive::check`] once a second; [`archive::Archive::mend`] for whatever could not be read.
+//! - Without a lock: [`archive::sync`] and [`retention::remove`], and every question to a shelf.
 //!
 //! # What survives what
 //! - The end of the process, at any instant: everything that was appended. What was being appended is there as a whole or not at all.
@@ -25,17 +33,31 @@
 //! Those of a segment stand in [`record`], those of a log in [`log`]. Over them:
 //! - Every number is in one channel. What is not above `@synced` is on the disk or was let go.
 //! - A number, once on the disk, is not given again, unless a power cut has taken it; then its time is another.
-//! - A channel keeps its source's position for as long as it has anything.
+//! - A channel keeps its source's position until it is forgotten.
 
+mod append;
 pub mod archive;
+pub mod book;
+pub mod broken;
+pub mod hole;
+pub mod inspect;
 pub mod layout;
 pub mod life;
+pub mod lock;
 pub mod log;
-mod mend;
+pub mod mend;
+mod newest;
+mod presence;
+mod ranking;
 pub mod record;
 mod recovery;
 pub mod replay;
+pub mod retention;
+mod seek;
 pub mod segment;
+pub mod shelf;
+mod summed;
 #[cfg(test)]
 mod tests;
+pub mod unsynced;
 pub mod volume;

@@ -1,12 +1,16 @@
 //! The format of a segment: the events as clients are sent them, and between them comments that commit them. Pure.
 //!
 //! ```text
-//! : sse-bridge 1 web/access.log 1763660000000 4100 5c1e9b0f\n   head: format, channel, beginning of the life, events of the channel before it, checksum
+//! : sse-bridge 1 web/access.log 1763660000000 4100 1763660000100-4711 5c1e9b0f\n   head
 //! id: 1763660000123-4821/web/access.log\n                  a record: the events of one batch,
 //! data: GET / 200\n
 //! \n
 //! := 1763660000123-4821 1 4101 52 new 9b1f0e5c -\n         and the line that commits them
 //! ```
+//!
+//! The head says, in this order: the format; the channel; when the life began; how many events the channel has had before this segment, and the
+//! position of the last of them, stored or not: the life's beginning, with number 0, if there was none, and `-` if damage has made it unknown; and the
+//! CRC-32 of all that.
 //!
 //! The commit says, in this order: time and number of the last event; how many events the record has; how many the channel has had up to here in its
 //! life; the bytes before the line; whether the lines came or were there (`new`, `old`); the CRC-32 of all that, and of what follows; and the
@@ -19,14 +23,17 @@
 //! - The numbers of a record follow each other. From one record to the next they grow; what is between belongs to other channels.
 //! - The count of events leaves nothing out: from one record to the next it grows by the events of the latter. Where it grows by more, events
 //!   are missing, and that many.
-//! - A record without events moves the source's position alone, and repeats the number before it.
+//! - A record without events moves the source's position alone, and repeats the newest number of all channels.
+//! - All events of a segment are of one age, and so are the records without events behind them.
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
-use crate::event::{Age, ChannelName, Millis, Position};
+use super::summed::{self, checksum_in};
+use crate::event::{Age, ChannelName, Millis, Position, decimal};
 
 /// The format that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -48,8 +55,14 @@ const OPEN: &str = "+";
 
 const NOWHERE: &str = "-";
 
+/// What stands for a position that nobody knows any more.
+const UNKNOWN: &str = "-";
+
 /// Where a record's events end: a blank line, and the commit.
 const BOUNDARY: &[u8] = b"\n\n:= ";
+
+/// What finds that; making it costs as much as reading a small record.
+static FIND_BOUNDARY: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(BOUNDARY));
 
 /// Where a commit begins, whatever it commits.
 pub(super) const COMMIT_LINE: &[u8] = b"\n:= ";
@@ -63,6 +76,8 @@ pub struct Head {
     pub began: Millis,
     /// How many events the channel has had before it.
     pub before: u64,
+    /// The last of them, stored or not: number 0 and the beginning of the life if there was none. `None` if damage has made it unknown.
+    pub preceding: Option<Position>,
 }
 
 /// What commits a record.
@@ -132,10 +147,10 @@ pub struct Record {
 impl Head {
     /// Writes it.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Self { channel, began, before } = self;
-        let fields = format!("{VERSION} {channel} {began} {before}");
-        let sum = crc32fast::hash(fields.as_bytes());
-        out.extend_from_slice(format!("{HEAD}{fields} {sum:08x}\n").as_bytes());
+        let Self { channel, began, before, preceding } = self;
+        let preceding = preceding.map_or_else(|| UNKNOWN.to_owned(), |preceding| preceding.to_string());
+        out.extend_from_slice(HEAD.as_bytes());
+        out.extend_from_slice(summed::line_of(&format!("{VERSION} {channel} {began} {before} {preceding}")).as_bytes());
     }
 
     /// Reads it from the beginning of a segment; gives its length as well.
@@ -146,11 +161,8 @@ impl Head {
         let is_begun = bytes.len() < MAX_HEAD && bytes.iter().zip(HEAD.as_bytes()).all(|(byte, expected)| byte == expected);
         let end = memchr::memchr(b'\n', bytes).ok_or(if is_begun { BadHead::Unfinished } else { BadHead::Other })?;
         let line = std::str::from_utf8(&bytes[..end]).map_err(|_| BadHead::Other)?;
-        let (fields, sum) = line.strip_prefix(HEAD).and_then(|fields| fields.rsplit_once(' ')).ok_or(BadHead::Other)?;
         // In every format: so that damage is not taken for a later one.
-        if checksum_in(sum) != Some(crc32fast::hash(fields.as_bytes())) {
-            return Err(BadHead::Other);
-        }
+        let fields = line.strip_prefix(HEAD).and_then(summed::text_of).ok_or(BadHead::Other)?;
         let (version, fields) = fields.split_once(' ').unwrap_or((fields, ""));
         match version.parse() {
             Ok(newer) if newer > VERSION => return Err(BadHead::Newer(newer)),
@@ -162,8 +174,9 @@ impl Head {
 
     fn of_fields(fields: &str) -> Option<Self> {
         let mut fields = fields.split(' ');
-        let head = Self { channel: fields.next()?.parse().ok()?, began: number(fields.next()?)?, before: number(fields.next()?)? };
-        fields.next().is_none().then_some(head)
+        let (channel, began, before) = (fields.next()?.parse().ok()?, decimal(fields.next()?)?, decimal(fields.next()?)?);
+        let preceding = Some(fields.next()?).filter(|preceding| *preceding != UNKNOWN).map(str::parse).transpose().ok()?;
+        fields.next().is_none().then_some(Self { channel, began, before, preceding })
     }
 }
 
@@ -193,7 +206,8 @@ impl Commit {
     #[must_use]
     pub fn follows(&self, before: &Self) -> bool {
         let is_later = self.first().map_or(self.last.number >= before.last.number, |first| first > before.last.number);
-        is_later && self.total == before.total + self.count
+        let is_alike = self.age == before.age || before.count == 0;
+        is_later && is_alike && self.total == before.total + self.count
     }
 
     /// Writes the line that commits `events`.
@@ -224,8 +238,8 @@ impl Commit {
         let fields = line.strip_prefix(COMMIT)?;
         let text = std::str::from_utf8(fields).ok()?;
         let mut parts = text.splitn(7, ' ');
-        let last = position(parts.next()?)?;
-        let (count, total, length) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
+        let last: Position = parts.next()?.parse().ok()?;
+        let (count, total, length) = (decimal(parts.next()?)?, decimal(parts.next()?)?, decimal(parts.next()?)?);
         let age = age_of(parts.next()?)?;
         let sum = parts.next()?;
         let source = parts.next().filter(|source| source.len() <= MAX_SOURCE && is_printable(source))?;
@@ -248,7 +262,7 @@ pub fn record_at(bytes: &[u8], start: usize) -> Found {
     let events = match rest {
         [] => return Found::Unfinished,
         [b':', ..] => 0,
-        _ => match memmem::find(rest, BOUNDARY) {
+        _ => match FIND_BOUNDARY.find(rest) {
             Some(at) => at + 2,
             None => return Found::Unfinished,
         },
@@ -278,12 +292,6 @@ fn checksum(events: &[u8], fields: &[u8], source: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// A checksum as it is written: eight hexadecimal digits, none of them a capital.
-pub(super) fn checksum_in(text: &str) -> Option<u32> {
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    (text.len() == 8 && text.bytes().all(is_digit)).then(|| u32::from_str_radix(text, 16).ok())?
-}
-
 fn name_of(age: Age) -> &'static str {
     match age {
         Age::New => "new",
@@ -293,16 +301,6 @@ fn name_of(age: Age) -> &'static str {
 
 fn age_of(name: &str) -> Option<Age> {
     [Age::New, Age::Old].into_iter().find(|age| name_of(*age) == name)
-}
-
-fn position(text: &str) -> Option<Position> {
-    let (time, last) = text.split_once('-')?;
-    Some(Position { time: number(time)?, number: number(last)? })
-}
-
-/// A number as it is written here: digits alone.
-fn number(text: &str) -> Option<u64> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 fn is_printable(text: &str) -> bool {
@@ -376,8 +374,9 @@ mod tests {
         }
 
         #[test]
-        fn a_head_is_read_as_it_was_written(channel in "[a-z.]{3,20}(/[a-z]{1,9}){0,3}", began: Millis, before: u64) {
-            let head = Head { channel: channel.parse().unwrap(), began, before };
+        fn a_head_is_read_as_it_was_written(channel in "[a-z.]{3,20}(/[a-z]{1,9}){0,3}", began: Millis, before: u64, preceding: Option<(u64, Millis)>) {
+            let preceding = preceding.map(|(number, time)| Position { number, time });
+            let head = Head { channel: channel.parse().unwrap(), began, before, preceding };
             let mut out = Vec::new();
             head.write(&mut out);
             prop_assert_eq!(Head::read(&out), Ok((head, out.len())));
@@ -391,8 +390,12 @@ mod tests {
     fn a_later_format_is_told_from_none() {
         let head = |fields: &str| format!("{HEAD}{fields} {:08x}\n", crc32fast::hash(fields.as_bytes()));
         assert_eq!(Head::read(head("2 whatever comes").as_bytes()), Err(BadHead::Newer(2)));
-        let wrong = head("1 a 1 1").replace("1 a", "2 a");
-        for head in [head("0 a 1 1"), head("1 a 1"), head("1 a 1 1 1"), head("1 a 1 +1"), wrong, "id: 1\n".to_owned()] {
+        let wrong = head("1 a 1 1 1-1").replace("1 a", "2 a");
+        assert!(Head::read(head("1 a 1 1 1-1").as_bytes()).is_ok() && Head::read(head("1 a 1 1 -").as_bytes()).is_ok());
+        for head in ["0 a 1 1 1-1", "1 a 1", "1 a 1 1", "1 a 1 1 1", "1 a 1 +1 1-1", "1 a 1 1 1-1 1", "1 a 1 1 --"].map(head) {
+            assert_eq!(Head::read(head.as_bytes()), Err(BadHead::Other), "{head}");
+        }
+        for head in [wrong, "id: 1\n".to_owned()] {
             assert_eq!(Head::read(head.as_bytes()), Err(BadHead::Other), "{head}");
         }
     }

@@ -2,17 +2,17 @@
 //!
 //! What was synced is only looked at from outside: the head of each segment, and the line at its end. What was written since is looked through.
 
-use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::layout;
-use super::log::{Log, Repairs, Unsynced};
+use super::log::{Log, Repairs};
 use super::record::{BadHead, Commit, Head};
-use super::segment::{self, Examined, Rest, Segment};
+use super::segment::{self, Rest, Segment};
 use super::volume::{self, Content, Kind, Volume};
-use crate::event::{ChannelName, Millis, Position};
+use crate::errno::reason;
+use crate::event::{Age, ChannelName, Millis, Position};
 
 impl Log {
     /// Opens the log of a channel below `root`, empty if it has none, and repairs it where it is not as it was written. What may hold events
@@ -27,24 +27,7 @@ impl Log {
         began: Millis,
         synced: u64,
     ) -> io::Result<(Self, Repairs)> {
-        let directory = root.join(layout::directory_of(&channel));
-        let head = Head { channel, began, before: 0 };
-        let segments = VecDeque::new();
-        let volume = Arc::clone(volume);
-        let root = root.to_owned();
-        let mut log = Self {
-            volume,
-            directory,
-            root,
-            head,
-            segments,
-            writer: None,
-            is_torn: false,
-            total: 0,
-            is_noted: false,
-            unsynced: Unsynced::default(),
-            source: None,
-        };
+        let mut log = Self::new(Arc::clone(volume), root.to_owned(), channel, began);
         let mut repairs = Repairs::default();
         log.mend_again(&mut repairs)?;
         let mut found = log.list()?;
@@ -57,12 +40,25 @@ impl Log {
             };
             found.splice(next..next, replaced);
         }
-        log.total = log.segments.back().map_or(0, |last| last.total);
+        if let Some(last) = log.book.last() {
+            // What was being forgotten may be there again, and what was begun behind it does not know of it.
+            let held = log.book.with_events_before(log.book.len()).and_then(|(_, segment)| segment.last);
+            (log.total, log.latest) =
+                (last.total, last.last.or(last.preceding).map(|latest| held.map_or(latest, |held| held.max(latest))));
+        }
+        let old = |segment: &&Segment| segment.age == Age::Old && segment.last.is_some();
+        log.old_through = log.book.iter().rfind(old).and_then(Segment::last_number).unwrap_or(0);
         Ok((log, repairs))
     }
 
+    pub(super) fn add(&mut self, segment: Segment, source: Option<Box<str>>) {
+        self.bytes += segment.length;
+        self.book.push(segment);
+        self.source = source.or(self.source.take());
+    }
+
     pub(super) fn entries(&self) -> io::Result<Vec<volume::Entry>> {
-        match self.volume.list(&self.directory) {
+        match self.volume.list(self.book.directory()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             entries => entries,
         }
@@ -77,23 +73,23 @@ impl Log {
     }
 
     /// Takes in a segment that was found; if it had to be replaced, gives what it was replaced by.
-    fn take_in(
+    pub(super) fn take_in(
         &mut self,
         first: Position,
         next: Option<Position>,
         synced: u64,
         repairs: &mut Repairs,
     ) -> io::Result<Vec<Position>> {
-        let path = self.path_of(first);
+        let path = self.book.path_of(first);
         let file = self.volume.open_to_write(&path)?;
         if let Some((segment, source)) = self.summary(&*file, first, next, synced)? {
             self.add(segment, source);
             return Ok(Vec::new());
         }
         // Whoever wrote it may not have come to that.
-        self.unsynced.files.insert(path.clone());
-        self.note_names();
-        let Examined { head, start, records, rest } = match segment::examine(&file)? {
+        self.unsynced.note_file(path.clone());
+        self.unsynced.note_names(self.book.directory(), &self.root);
+        let examined = match segment::examine(&file)? {
             Ok(examined) => examined,
             Err(BadHead::Newer(version)) => return Err(newer(&path, version)),
             Err(BadHead::Other) => return self.mend(first, next, repairs),
@@ -102,31 +98,32 @@ impl Log {
                 return self.forget(&path).map(|()| Vec::new());
             }
         };
-        let is_ours = head.channel == self.head.channel && head.began == self.head.began;
-        let is_in_order = records.last().is_none_or(|last| next.is_none_or(|next| last.commit.last.number < next.number));
-        if !is_ours || !is_in_order || rest == Rest::Damaged {
+        if !self.is_ours(&examined.head) || !examined.is_before(next) || examined.rest == Rest::Damaged {
             return self.mend(first, next, repairs);
         }
-        let end = records.last().map_or(start, |last| last.range.end);
         let length = file.length()?;
-        repairs.cut += length - end;
-        let Some(last) = records.last() else {
+        let Some(segment) = Segment::of(first, &examined) else {
+            repairs.cut += length - examined.start;
             return self.forget(&path).map(|()| Vec::new());
         };
-        if end < length {
-            file.truncate(end)?;
+        repairs.cut += length - segment.length;
+        if segment.length < length {
+            file.truncate(segment.length)?;
             file.sync()?;
         }
-        let source = records.iter().rev().find_map(|placed| placed.commit.source()).map(Into::into);
-        let Commit { last, total, .. } = last.commit;
-        self.add(Segment { first, before: head.before, last, total, length: end }, source);
+        let source = examined.records.iter().rev().find_map(|placed| placed.commit.source()).map(Into::into);
+        self.add(segment, source);
         Ok(Vec::new())
     }
 
+    pub(super) fn is_ours(&self, head: &Head) -> bool {
+        head.channel == *self.book.channel() && head.began == self.began
+    }
+
     /// Does without a segment that cannot be read. It is taken out of the way, so that nothing is appended to it.
-    fn leave_out(&self, first: Position, error: &io::Error, repairs: &mut Repairs) -> Vec<Position> {
-        let path = self.path_of(first);
-        repairs.unreadable.push((path.clone(), error.to_string()));
+    pub(super) fn leave_out(&self, first: Position, error: &io::Error, repairs: &mut Repairs) -> Vec<Position> {
+        let path = self.book.path_of(first);
+        repairs.unreadable.push((path.clone(), reason(error)));
         if let Ok(aside) = self.free_name(&layout::segment_name(first))
             && self.volume.rename(&path, &aside).is_ok()
         {
@@ -139,7 +136,7 @@ impl Log {
     fn forget(&self, path: &Path) -> io::Result<()> {
         self.volume.remove(path)?;
         // If it came back, it would stand before what is appended to the one before it.
-        self.volume.sync_directory(&self.directory)
+        self.volume.sync_directory(self.book.directory())
     }
 
     /// What a segment says of itself at both ends, if that fits together and all of it was synced.
@@ -151,12 +148,16 @@ impl Log {
         synced: u64,
     ) -> io::Result<Option<(Segment, Option<Box<str>>)>> {
         let length = file.length()?;
-        let (Ok((head, _)), Some(commit)) = (segment::head_of(file)?, segment::last_commit(file, length)?) else { return Ok(None) };
-        let is_ours = head.channel == self.head.channel && head.began == self.head.began;
+        let (Ok((head, start)), Some(commit)) = (segment::head_of(file)?, segment::last_commit(file, length)?) else {
+            return Ok(None);
+        };
         let is_in_order = commit.total >= head.before && next.is_none_or(|next| commit.last.number < next.number);
         // One without events is not told by a number of its own.
         let is_synced = commit.last.number <= synced && commit.count > 0 && commit.is_whole();
-        let segment = Segment { first, before: head.before, last: commit.last, total: commit.total, length };
+        let is_ours = self.is_ours(&head);
+        let Head { before, preceding, .. } = head;
+        let Commit { last, total, age, .. } = commit;
+        let segment = Segment { first, before, preceding, last: Some(last), reach: last, total, start, length, age };
         Ok((is_ours && is_in_order && is_synced).then(|| (segment, commit.source().map(Into::into))))
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::record::{self, BadHead, Commit, Found, Head, MAX_COMMENT, MAX_HEAD, Record};
-use super::volume::Content;
-use crate::event::Position;
+use super::volume::{Content, Volume};
+use crate::event::{Age, Position};
 
 /// How much is read at once, in bytes: as large as most records at most are.
 pub const BLOCK: usize = 64 * 1024;
@@ -18,12 +19,53 @@ pub struct Segment {
     pub first: Position,
     /// How many events the channel has had before it.
     pub before: u64,
-    /// Its last event; the one before it, if it has none.
-    pub last: Position,
+    /// The last of them, stored or not; number 0 if there was none. `None` if damage has made it unknown.
+    pub preceding: Option<Position>,
+    /// Its last event, if it has any.
+    pub last: Option<Position>,
+    /// What its last record says: its last event, or one of another channel behind it if the source's position moved alone.
+    pub reach: Position,
     /// How many events the channel has had up to its end.
     pub total: u64,
+    /// Where its first record begins.
+    pub start: u64,
     /// How many bytes of it are committed.
     pub length: u64,
+    /// Whether its events came or were there: all of them.
+    pub age: Age,
+}
+
+impl Segment {
+    /// The segment of this name as a look through it has found it; `None` without a record.
+    #[must_use]
+    pub fn of(first: Position, examined: &Examined) -> Option<Self> {
+        let Examined { head, start, records, .. } = examined;
+        let end = records.last()?;
+        let mut with_events = records.iter().map(|placed| &placed.commit).filter(|commit| commit.count > 0);
+        Some(Self {
+            first,
+            before: head.before,
+            preceding: head.preceding,
+            age: with_events.clone().next().map_or(end.commit.age, |commit| commit.age),
+            last: with_events.next_back().map(|commit| commit.last),
+            reach: end.commit.last,
+            total: end.commit.total,
+            start: *start,
+            length: end.range.end,
+        })
+    }
+
+    /// How many events it has.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.total.saturating_sub(self.before)
+    }
+
+    /// The number of its last event, if it has any.
+    #[must_use]
+    pub fn last_number(&self) -> Option<u64> {
+        self.last.map(|last| last.number)
+    }
 }
 
 /// What a look through a whole segment finds.
@@ -37,6 +79,14 @@ pub struct Examined {
     pub records: Vec<Placed>,
     /// What stands behind the last of them.
     pub rest: Rest,
+}
+
+impl Examined {
+    /// Whether all of it is before another segment.
+    #[must_use]
+    pub fn is_before(&self, next: Option<Position>) -> bool {
+        self.records.last().is_none_or(|last| next.is_none_or(|next| last.commit.last.number < next.number))
+    }
 }
 
 /// A record and its place in the file.
@@ -59,14 +109,34 @@ pub enum Rest {
     Damaged,
 }
 
+/// A file that is read.
+#[derive(Debug)]
+pub enum Reading {
+    /// It is held open.
+    Open(Arc<dyn Content>),
+    /// It is opened for each read: who reads many files at once holds none.
+    OnDemand(Arc<dyn Volume>, PathBuf),
+}
+
+impl Reading {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::Open(file) => file.read_at(bytes, offset),
+            Self::OnDemand(volume, path) => volume.open(path)?.read_at(bytes, offset),
+        }
+    }
+}
+
 /// Reads records, one after the other.
 #[derive(Debug)]
 pub struct Records {
-    file: Arc<dyn Content>,
+    file: Reading,
     /// What has been read and not been given.
     buffer: Vec<u8>,
     /// Where in the buffer the next record begins.
     start: usize,
+    /// That record, if it has been looked at.
+    ahead: Option<Record>,
     /// Where in the file the buffer begins.
     offset: u64,
     /// Where reading ends.
@@ -78,30 +148,19 @@ pub struct Records {
 /// What comes next.
 #[derive(Debug)]
 pub enum Next<'a> {
-    /// A record, and its bytes.
-    Record(Placed, &'a [u8]),
-    /// No more.
+    /// A record: its place in the file, what commits it, and its events.
+    Record(Range<u64>, &'a Commit, &'a [u8]),
+    /// No more: everything up to the end was read.
     End,
     /// Something that is not a whole record.
     Rest(Rest),
 }
 
 impl Records {
-    /// Reads from a place where a record begins up to another.
+    /// Reads from a place where a record begins up to another, `block` bytes at once.
     #[must_use]
-    pub fn new(file: Arc<dyn Content>, range: Range<u64>) -> Self {
-        Self { file, buffer: Vec::new(), start: 0, offset: range.start, end: range.end, block: BLOCK }
-    }
-
-    /// Reads so many bytes at once.
-    #[must_use]
-    pub fn by(self, block: usize) -> Self {
-        Self { block, ..self }
-    }
-
-    /// Goes to a place where a record begins, and keeps nothing.
-    pub fn go_back(&mut self, place: u64) {
-        (self.buffer, self.start, self.offset) = (Vec::new(), 0, place);
+    pub fn new(file: Reading, range: Range<u64>, block: usize) -> Self {
+        Self { file, buffer: Vec::new(), start: 0, ahead: None, offset: range.start, end: range.end, block }
     }
 
     /// Where in the file the next record begins.
@@ -110,23 +169,36 @@ impl Records {
         self.offset + self.start as u64
     }
 
-    /// The next record.
+    /// How much memory it holds, in bytes.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// The next record, which remains the next until it is passed.
     ///
     /// # Errors
     /// The file could not be read.
-    pub fn read(&mut self) -> io::Result<Next<'_>> {
-        loop {
+    pub fn peek(&mut self) -> io::Result<Next<'_>> {
+        while self.ahead.is_none() {
             match record::record_at(&self.buffer, self.start) {
-                Found::Record(Record { events, end, commit }) => {
-                    let range = self.offset + self.start as u64..self.offset + end as u64;
-                    self.start = end;
-                    return Ok(Next::Record(Placed { range, commit }, &self.buffer[events]));
-                }
+                Found::Record(record) => self.ahead = Some(record),
                 Found::Bad => return Ok(Next::Rest(Rest::Damaged)),
                 Found::Unfinished if self.fill()? => {}
-                Found::Unfinished if self.start == self.buffer.len() => return Ok(Next::End),
+                Found::Unfinished if self.place() == self.end => return Ok(Next::End),
                 Found::Unfinished => return Ok(Next::Rest(Rest::Unfinished)),
             }
+        }
+        let place = self.place();
+        Ok(self.ahead.as_ref().map_or(Next::End, |Record { events, end, commit }| {
+            Next::Record(place..self.offset + *end as u64, commit, &self.buffer[events.clone()])
+        }))
+    }
+
+    /// Passes the record that was looked at.
+    pub fn pass(&mut self) {
+        if let Some(record) = self.ahead.take() {
+            self.start = record.end;
         }
     }
 
@@ -178,18 +250,18 @@ pub fn examine(file: &Arc<dyn Content>) -> io::Result<Result<Examined, BadHead>>
         Ok(found) => found,
         Err(bad) => return Ok(Err(bad)),
     };
-    let mut reading = Records::new(Arc::clone(file), start..file.length()?);
+    let mut reading = Records::new(Reading::Open(Arc::clone(file)), start..file.length()?, BLOCK);
     let mut records: Vec<Placed> = Vec::new();
     let rest = loop {
-        match reading.read()? {
-            Next::Record(placed, _) => {
-                let commit = &placed.commit;
+        match reading.peek()? {
+            Next::Record(range, commit, _) => {
                 let is_next =
                     records.last().map_or(commit.total == head.before + commit.count, |before| commit.follows(&before.commit));
                 if !is_next {
                     break Rest::Damaged;
                 }
-                records.push(placed);
+                records.push(Placed { range, commit: commit.clone() });
+                reading.pass();
             }
             Next::End => break Rest::Nothing,
             Next::Rest(rest) => break rest,
@@ -199,51 +271,4 @@ pub fn examine(file: &Arc<dyn Content>) -> io::Result<Result<Examined, BadHead>>
     let rest = if rest == Rest::Nothing && whole < records.len() { Rest::Unfinished } else { rest };
     records.truncate(whole);
     Ok(Ok(Examined { head, start, records, rest }))
-}
-
-/// Where the first record begins of which `is_before` is not true, in a range that begins with a record; it is true of all before some record and of
-/// none behind.
-///
-/// # Errors
-/// The file could not be read.
-pub fn seek(file: &Arc<dyn Content>, range: Range<u64>, is_before: impl Fn(&Commit) -> bool) -> io::Result<u64> {
-    let (mut low, mut high) = (range.start, range.end);
-    while high.saturating_sub(low) > 2 * BLOCK as u64 {
-        let middle = low + (high - low) / 2;
-        match commit_behind(&**file, middle..high)? {
-            Some((commit, next)) if is_before(&commit) => low = next,
-            _ => high = middle,
-        }
-    }
-    let mut records = Records::new(Arc::clone(file), low..range.end);
-    loop {
-        let place = records.place();
-        match records.read()? {
-            Next::Record(placed, _) if is_before(&placed.commit) => {}
-            _ => return Ok(place),
-        }
-    }
-}
-
-/// The first commit that begins in a range, and where the next record does.
-fn commit_behind(file: &dyn Content, range: Range<u64>) -> io::Result<Option<(Commit, u64)>> {
-    let mut bytes = Vec::new();
-    loop {
-        let held = bytes.len();
-        let offset = range.start + held as u64;
-        if offset >= range.end {
-            return Ok(None);
-        }
-        bytes.resize(held + BLOCK.max(held), 0);
-        let count = file.read_at(&mut bytes[held..], offset)?;
-        bytes.truncate(held + count);
-        let begin = memchr::memmem::find(&bytes, record::COMMIT_LINE).map(|at| at + 1);
-        let end = begin.and_then(|begin| memchr::memchr(b'\n', &bytes[begin..]).map(|length| begin + length));
-        if let (Some(begin), Some(end)) = (begin, end) {
-            return Ok(record::commit_in(&bytes[begin..end]).map(|commit| (commit, range.start + end as u64 + 1)));
-        }
-        if count == 0 {
-            return Ok(None);
-        }
-    }
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The rights of what is made: logs are secrets.
-const FILE_MODE: u32 = 0o640;
+pub(super) const FILE_MODE: u32 = 0o640;
 const DIRECTORY_MODE: u32 = 0o750;
 
 /// A file system.
@@ -23,8 +23,12 @@ pub trait Volume: Debug + Send + Sync {
     fn make_directory(&self, directory: &Path) -> io::Result<()>;
     /// Opens a file to read it.
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Content>>;
-    /// Opens a file to write it as well; it is made if it is missing.
+    /// Opens a file to write it as well.
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn Content>>;
+    /// The same; it is made if it is missing.
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn Content>>;
+    /// What a name stands for now.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp>;
     /// Gives a file another name in the same directory; what had that name is gone.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
@@ -47,6 +51,26 @@ pub trait Content: Debug + Send + Sync {
     fn truncate(&self, length: u64) -> io::Result<()>;
     /// The bytes are safe from a power cut now.
     fn sync(&self) -> io::Result<()>;
+    /// Which file it is.
+    fn identity(&self) -> io::Result<Identity>;
+}
+
+/// Which file something is: no other has the same as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The file system it is on.
+    pub device: u64,
+    /// Its number there.
+    pub inode: u64,
+}
+
+/// Which file or directory a name stands for, and when that was changed last: of a directory, when a name in it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Which it is.
+    pub identity: Identity,
+    /// Seconds and nanoseconds, by the clock of the file system.
+    pub changed: (i64, i64),
 }
 
 /// A name in a directory.
@@ -96,7 +120,16 @@ impl Volume for Kernel {
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
+        Ok(Arc::new(OpenOptions::new().read(true).write(true).open(path)?))
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
         Ok(Arc::new(OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let metadata = fs::metadata(path)?;
+        Ok(Stamp { identity: identity_of(&metadata), changed: (metadata.mtime(), metadata.mtime_nsec()) })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -145,4 +178,12 @@ impl Content for File {
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(identity_of(&self.metadata()?))
+    }
+}
+
+fn identity_of(metadata: &fs::Metadata) -> Identity {
+    Identity { device: metadata.dev(), inode: metadata.ino() }
 }

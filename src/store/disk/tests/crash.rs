@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::log::{Entry, Log};
+use super::super::hole::Bound;
+use super::super::log::{Entry, Limits, Log};
 use super::super::volume::Volume;
 use super::simulated::Simulated;
-use super::{Known, chance, encoded, held};
+use super::{Cut, Ended, Known, cut, encoded, held};
 use crate::event::{Age, Position};
 
 /// Small, so that most runs have several segments.
@@ -19,16 +20,12 @@ const BEGAN: u64 = 1000;
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// So many records of so many events of so many bytes; without events the source's position moves alone.
-    Append(usize, u64, usize),
+    /// So many records of so many events of so many bytes, new or old; without events the source's position moves alone.
+    Append(usize, u64, usize, Age),
     Sync,
     Reopen,
-    /// The process ends, or the power, after so many operations, and so much of the write that is under way is done.
-    Cut {
-        after: usize,
-        part: usize,
-        power: Option<u64>,
-    },
+    /// What is to do ends early.
+    Cut(Cut),
     /// A write fails, and so much of it is done, but the process goes on.
     Fail {
         after: usize,
@@ -48,8 +45,12 @@ struct World {
     /// The number up to which everything is safe.
     synced: u64,
     newest: Position,
-    /// How many events were given to it, stored or not.
+    /// How many events were given to it, stored or not, and the last of each record of them.
     total: u64,
+    every: Vec<Position>,
+    old_through: u64,
+    /// Whether bytes were not as they were written: by a flipped bit, or a power cut.
+    is_damaged: bool,
     appended: u64,
 }
 
@@ -63,10 +64,22 @@ impl World {
         let volume = Simulated::default();
         let log = open(&volume, 0);
         let newest = Position { number: 0, time: BEGAN };
-        Self { volume, log, records: Vec::new(), doubtful: Vec::new(), synced: 0, newest, total: 0, appended: 0 }
+        Self {
+            volume,
+            log,
+            records: Vec::new(),
+            doubtful: Vec::new(),
+            synced: 0,
+            newest,
+            total: 0,
+            every: Vec::new(),
+            old_through: 0,
+            is_damaged: false,
+            appended: 0,
+        }
     }
 
-    fn append(&mut self, parts: usize, count: u64, size: usize) {
+    fn append(&mut self, parts: usize, count: u64, size: usize, age: Age) {
         self.appended += 1;
         let time = self.newest.time + 1;
         let source = format!("offset.{}", self.appended);
@@ -77,19 +90,25 @@ impl World {
             let events = encoded("web/a", time, first, count, size);
             newest = if count > 0 { Position { time, number: first + count - 1 } } else { newest };
             total += count;
-            all.push(Known { last: newest, count, total, events, source: (part == parts).then(|| source.clone()) });
+            let age = if count > 0 { age } else { Age::New };
+            all.push(Known { last: newest, count, total, age, events, source: (part == parts).then(|| source.clone()) });
+            if count > 0 {
+                self.every.push(newest);
+                self.old_through = if age == Age::Old { newest.number } else { self.old_through };
+            }
         }
-        let entry = |known: &Known| (known.last, known.count);
-        let entries: Vec<_> = all
-            .iter()
-            .map(|known| (entry(known), &known.events))
-            .map(|((last, count), events)| Entry { last, count, events, age: Age::New })
-            .collect();
-        match self.log.append(&entries, Some(&source), LIMIT, &mut Vec::new()) {
+        let entry = |known| {
+            let Known { last, count, events, .. }: &Known = known;
+            Entry { last: *last, count: *count, events, age }
+        };
+        let entries: Vec<_> = all.iter().map(entry).collect();
+        match self.log.append(&entries, Some(&source), Limits { bytes: LIMIT, span: None }, &mut Vec::new()) {
             Ok(()) => self.records.extend(all),
             Err(_) => self.doubtful = all,
         }
         (self.newest, self.total) = (newest, total);
+        assert_eq!((self.log.total(), self.log.old_through()), (total, self.old_through));
+        self.assert_holes();
     }
 
     fn sync(&mut self) {
@@ -104,25 +123,31 @@ impl World {
         held(&self.volume, &self.log, "web/a")
     }
 
-    /// The holes are where events are missing, with their counts.
+    /// The holes are where events are missing, with their counts, and end with the last of these.
     fn assert_holes(&self) {
         let mut expected = Vec::new();
-        let mut before = 0;
-        for record in &self.records {
-            if record.total - record.count > before {
-                expected.push((record.total - record.count - before, record.last.number));
-            }
-            before = record.total;
+        let mut before = (0, 0);
+        for record in self.records.iter().filter(|record| record.count > 0) {
+            let missing = record.total - record.count - before.1;
+            expected.extend((missing > 0).then_some((before.0, missing, record.last.number + 1 - record.count)));
+            before = (record.last.number, record.total);
         }
+        let at_end = self.total - before.1;
+        expected.extend((at_end > 0).then_some((before.0, at_end, u64::MAX)));
         let holes: Vec<_> = self.log.holes().collect();
         assert_eq!(
-            holes.iter().map(|hole| hole.count).sum::<u64>(),
-            expected.iter().map(|(count, _)| count).sum::<u64>(),
-            "{holes:?}"
+            holes.iter().map(|hole| (hole.after, hole.count)).collect::<Vec<_>>(),
+            expected.iter().map(|(after, count, _)| (*after, *count)).collect::<Vec<_>>()
         );
-        for hole in holes {
-            let above = self.records.iter().find(|record| record.count > 0 && record.last.number > hole.through.number);
-            assert!(above.is_none_or(|record| record.last.number + 1 - record.count > hole.through.number), "{hole:?}");
+        for (hole, (_, _, next)) in holes.iter().zip(expected) {
+            let last = self.every.iter().rev().find(|event| event.number < next && event.number > hole.after);
+            match hole.bound {
+                Bound::Exact => assert_eq!(Some(&hole.through), last, "{hole:?}"),
+                Bound::AtMost => {
+                    assert!(self.is_damaged, "only damage makes it unknown");
+                    assert!(hole.through.number < next && last.is_none_or(|last| last.number <= hole.through.number), "{hole:?}");
+                }
+            }
         }
     }
 
@@ -139,6 +164,7 @@ impl World {
 
     /// After a power cut, what was not synced may be missing.
     fn reopen_after_power_cut(&mut self) {
+        self.is_damaged = true;
         self.log = open(&self.volume, self.synced);
         let held = self.held();
         let mut possible = self.records.iter().chain(&self.doubtful);
@@ -157,6 +183,9 @@ impl World {
         self.records = held;
         let last = self.records.last();
         self.total = last.map_or(0, |last| last.total);
+        self.every.retain(|event| last.is_some_and(|last| *event <= last.last));
+        let old = |record: &&Known| record.age == Age::Old && record.count > 0;
+        self.old_through = self.records.iter().rfind(old).map_or(0, |record| record.last.number);
         assert!(last.is_none_or(|last| last.source.is_some()), "what was read at once is there as a whole");
         assert_eq!(self.log.source(), self.records.iter().rev().find_map(|record| record.source.as_deref()));
         // Numbers may be used again, with other times.
@@ -165,27 +194,17 @@ impl World {
         self.assert_holes();
     }
 
-    fn cut(&mut self, after: usize, part: usize, power: Option<u64>) {
-        self.volume.cut_after(after, part);
-        for size in [5, 40, 300, 10, 80] {
-            self.append(1 + size % 2, 1 + size as u64 % 3, size);
-            if self.volume.is_cut() {
-                break;
+    fn cut(&mut self, cut: Cut) {
+        let volume = self.volume.clone();
+        let ended = cut.short(&volume, [5, 40, 300, 10, 80], |size| {
+            self.append(1 + size % 2, 1 + size as u64 % 3, size, Age::New);
+            if !volume.is_cut() {
+                self.sync();
             }
-            self.sync();
-            if self.volume.is_cut() {
-                break;
-            }
-        }
-        match power {
-            None => {
-                self.volume.restart();
-                self.reopen();
-            }
-            Some(seed) => {
-                self.volume.power_cut(chance(seed));
-                self.reopen_after_power_cut();
-            }
+        });
+        match ended {
+            Ended::Process => self.reopen(),
+            Ended::Power => self.reopen_after_power_cut(),
         }
     }
 
@@ -193,11 +212,11 @@ impl World {
     fn fail(&mut self, after: usize, part: usize) {
         self.volume.cut_after(after, part);
         for size in [5, 300, 40] {
-            self.append(1, 2, size);
+            self.append(1, 2, size, Age::New);
         }
         self.volume.restart();
         self.doubtful.clear();
-        self.append(1, 1, 20);
+        self.append(1, 1, 20, Age::New);
         assert_eq!(self.held(), self.records);
         self.assert_holes();
     }
@@ -215,6 +234,7 @@ impl World {
         }
         let (path, bytes) = file.get(&segments);
         let at = at.index(bytes.len());
+        self.is_damaged = true;
         self.volume.tamper(path, |bytes| bytes[at] ^= 1 << bit);
         self.log = open(&self.volume, 0);
         let held = self.held();
@@ -227,17 +247,17 @@ impl World {
     }
 }
 
+fn age() -> impl Strategy<Value = Age> {
+    prop_oneof![4 => Just(Age::New), 1 => Just(Age::Old)]
+}
+
 fn step() -> impl Strategy<Value = Step> {
-    let cut = |power: BoxedStrategy<Option<u64>>| {
-        (1..14_usize, 0..101_usize, power).prop_map(|(after, part, power)| Step::Cut { after, part, power })
-    };
     prop_oneof![
-        8 => (1..4_usize, 0..4_u64, prop_oneof![0..30_usize, 100..900_usize])
-            .prop_map(|(parts, count, size)| Step::Append(if count == 0 { 1 } else { parts }, count, size)),
+        8 => (1..4_usize, 0..4_u64, prop_oneof![0..30_usize, 100..900_usize], age())
+            .prop_map(|(parts, count, size, age)| Step::Append(if count == 0 { 1 } else { parts }, count, size, age)),
         2 => Just(Step::Sync),
         1 => Just(Step::Reopen),
-        2 => cut(Just(None).boxed()),
-        2 => cut(any::<u64>().prop_map(Some).boxed()),
+        4 => cut(14).prop_map(Step::Cut),
         1 => (1..8_usize, 0..101_usize).prop_map(|(after, part)| Step::Fail { after, part }),
         1 => (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8_u32).prop_map(|(file, at, bit)| Step::Flip(file, at, bit)),
     ]
@@ -249,10 +269,10 @@ proptest! {
         let mut world = World::new();
         for step in steps {
             match step {
-                Step::Append(parts, count, size) => world.append(parts, count, size),
+                Step::Append(parts, count, size, age) => world.append(parts, count, size, age),
                 Step::Sync => world.sync(),
                 Step::Reopen => world.reopen(),
-                Step::Cut { after, part, power } => world.cut(after, part, power),
+                Step::Cut(cut) => world.cut(cut),
                 Step::Fail { after, part } => world.fail(after, part),
                 Step::Flip(file, at, bit) => world.flip(file, at, bit),
             }

@@ -2,17 +2,23 @@
 
 mod archive;
 mod crash;
+mod damage;
+mod inspect;
 mod kernel;
-mod replay;
+mod presence;
+mod retention;
+mod shelf;
 mod simulated;
 
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::layout;
 use super::log::Log;
-use super::segment::{self, Next, Records};
+use super::segment::{self, BLOCK, Next, Reading, Records};
 use super::volume::Volume;
-use crate::event::{Event, Position};
+use crate::event::{Age, Event, Position};
 use crate::sse::{self, Ids};
 use simulated::Simulated;
 
@@ -22,6 +28,7 @@ struct Known {
     last: Position,
     count: u64,
     total: u64,
+    age: Age,
     events: Vec<u8>,
     source: Option<String>,
 }
@@ -40,19 +47,23 @@ fn held(volume: &Simulated, log: &Log, channel: &str) -> Vec<Known> {
     for segment in log.segments() {
         let path = Path::new("/state").join(channel).join(layout::segment_name(segment.first));
         let file = volume.open(&path).unwrap();
-        let start = segment::head_of(&*file).unwrap().expect("it has a head").1;
-        let mut records = Records::new(file, start..segment.length);
-        let mut total = segment.before;
-        while let Next::Record(placed, events) = records.read().unwrap() {
-            let commit = placed.commit;
+        let (says, start) = segment::head_of(&*file).unwrap().expect("it has a head");
+        assert_eq!((says.before, says.preceding, start), (segment.before, segment.preceding, segment.start));
+        let mut records = Records::new(Reading::Open(file), start..segment.length, BLOCK);
+        let (mut total, mut last) = (segment.before, None);
+        while let Next::Record(_, commit, events) = records.peek().unwrap() {
             total += commit.count;
+            last = if commit.count > 0 { Some(commit.last) } else { last };
+            assert!(last.is_none() || commit.age == segment.age, "a segment is of one age");
+            let age = if commit.count > 0 { commit.age } else { Age::New };
             assert_eq!(commit.total, total, "nothing is missing inside a segment");
             assert!(commit.first().is_none_or(|first| first >= segment.first.number), "{commit:?} in {segment:?}");
             let source = commit.source().map(str::to_owned);
-            held.push(Known { last: commit.last, count: commit.count, total, events: events.to_vec(), source });
+            held.push(Known { last: commit.last, count: commit.count, total, age, events: events.to_vec(), source });
+            records.pass();
         }
         assert_eq!(records.place(), segment.length);
-        assert_eq!(total, segment.total);
+        assert_eq!((total, last), (segment.total, segment.last));
     }
     held
 }
@@ -63,4 +74,43 @@ fn chance(mut seed: u64) -> impl FnMut(usize) -> usize {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(seed >> 33).unwrap() % count
     }
+}
+
+/// Everything ends: the process, or with a seed the power, after so many operations; so much of the write that is under way is done, of a hundred.
+#[derive(Debug, Clone, Copy)]
+struct Cut {
+    after: usize,
+    part: usize,
+    power: Option<u64>,
+}
+
+/// What has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Process,
+    Power,
+}
+
+impl Cut {
+    /// Does one thing after the other until everything ends, or all are done.
+    fn short<T>(self, volume: &Simulated, things: impl IntoIterator<Item = T>, mut act: impl FnMut(T)) -> Ended {
+        volume.cut_after(self.after, self.part);
+        for thing in things {
+            act(thing);
+            if volume.is_cut() {
+                break;
+            }
+        }
+        if let Some(seed) = self.power {
+            volume.power_cut(chance(seed));
+            return Ended::Power;
+        }
+        volume.restart();
+        Ended::Process
+    }
+}
+
+/// A cut after less than so many operations.
+fn cut(operations: usize) -> impl Strategy<Value = Cut> {
+    (1..operations, 0..101_usize, any::<Option<u64>>()).prop_map(|(after, part, power)| Cut { after, part, power })
 }

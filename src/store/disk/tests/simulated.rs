@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::super::volume::{Content, Entry, Kind, Volume};
+use super::super::volume::{Content, Entry, Identity, Kind, Stamp, Volume};
 
 /// Bytes that reach the disk together, or not.
 const SECTOR: usize = 16;
@@ -31,6 +31,8 @@ struct State {
     part: usize,
     /// What belongs to somebody else.
     forbidden: BTreeSet<PathBuf>,
+    /// How often the names in each directory have changed.
+    changed: BTreeMap<PathBuf, i64>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -45,6 +47,7 @@ enum Change {
     Renamed(PathBuf, PathBuf),
     Removed(PathBuf),
     MadeDirectory(PathBuf),
+    RemovedDirectory(PathBuf),
 }
 
 impl Simulated {
@@ -109,6 +112,24 @@ impl Simulated {
         self.lock().forbidden.insert(path.to_owned());
     }
 
+    /// It is ours again.
+    pub fn allow(&self, path: &Path) {
+        self.lock().forbidden.remove(path);
+    }
+
+    /// Somebody removes a directory with all that is in it.
+    pub fn tear_out(&self, directory: &Path) {
+        let mut state = self.lock();
+        let files: Vec<_> = state.names.keys().filter(|path| path.starts_with(directory)).cloned().collect();
+        for path in files {
+            state.change(Change::Removed(path));
+        }
+        let below: Vec<_> = state.directories.iter().filter(|path| path.starts_with(directory)).cloned().collect();
+        for path in below.into_iter().rev() {
+            state.change(Change::RemovedDirectory(path));
+        }
+    }
+
     /// Changes a file behind everybody's back.
     pub fn tamper(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.lock();
@@ -131,7 +152,26 @@ impl State {
         }
     }
 
+    /// Whether one more operation may change what this name stands for: whose the directory is decides.
+    fn may_change(&mut self, path: &Path) -> io::Result<()> {
+        if path.parent().is_some_and(|directory| self.forbidden.contains(directory)) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        if !self.names.contains_key(path) {
+            return Err(missing());
+        }
+        self.spend()
+    }
+
     fn change(&mut self, change: Change) {
+        let (Change::Made(path, _)
+        | Change::Renamed(path, _)
+        | Change::Removed(path)
+        | Change::MadeDirectory(path)
+        | Change::RemovedDirectory(path)) = &change;
+        for directory in [path.parent(), Some(path)].into_iter().flatten() {
+            *self.changed.entry(directory.to_owned()).or_default() += 1;
+        }
         change.apply(&mut self.names, &mut self.directories);
         self.changes.push(change);
     }
@@ -148,6 +188,7 @@ impl Change {
             }
             Self::Removed(path) => drop(names.remove(path)),
             Self::MadeDirectory(path) => drop(directories.insert(path.clone())),
+            Self::RemovedDirectory(path) => drop(directories.remove(path)),
         }
     }
 }
@@ -185,15 +226,24 @@ impl Volume for Simulated {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
-        let file = *self.lock().names.get(path).ok_or_else(missing)?;
+        let state = self.lock();
+        if state.forbidden.contains(path) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let file = *state.names.get(path).ok_or_else(missing)?;
+        drop(state);
         Ok(Arc::new(Opened { volume: self.clone(), file }))
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
-        let mut state = self.lock();
-        if state.forbidden.contains(path) {
+        if self.lock().forbidden.contains(path) {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
+        self.open(path)
+    }
+
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
+        let mut state = self.lock();
         if !state.names.contains_key(path) {
             if !state.directories.contains(path.parent().unwrap()) {
                 return Err(missing());
@@ -204,30 +254,54 @@ impl Volume for Simulated {
             state.change(Change::Made(path.to_owned(), file));
         }
         drop(state);
-        self.open(path)
+        self.open_to_write(path)
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        let state = self.lock();
+        let inode = match state.names.get(path) {
+            Some(file) => *file as u64,
+            None if state.directories.contains(path) => u64::MAX,
+            None => return Err(missing()),
+        };
+        let changed = (state.changed.get(path).copied().unwrap_or(0), 0);
+        Ok(Stamp { identity: Identity { device: 1, inode }, changed })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.lock();
-        state.spend()?;
+        state.may_change(from)?;
         state.change(Change::Renamed(from.to_owned(), to.to_owned()));
         Ok(())
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.lock();
-        state.spend()?;
+        state.may_change(path)?;
         state.change(Change::Removed(path.to_owned()));
         Ok(())
     }
 
-    fn remove_directory(&self, _: &Path) -> io::Result<()> {
+    fn remove_directory(&self, directory: &Path) -> io::Result<()> {
+        let mut state = self.lock();
+        let is_inside = |path: &PathBuf| path.parent() == Some(directory);
+        if !state.directories.contains(directory) {
+            return Err(missing());
+        }
+        if state.names.keys().any(is_inside) || state.directories.iter().any(is_inside) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        state.spend()?;
+        state.change(Change::RemovedDirectory(directory.to_owned()));
         Ok(())
     }
 
     /// Everything about names is synced at once, as in a journal.
-    fn sync_directory(&self, _: &Path) -> io::Result<()> {
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         let mut state = self.lock();
+        if !state.directories.contains(directory) {
+            return Err(missing());
+        }
         state.spend()?;
         (state.synced_names, state.synced_directories) = (state.names.clone(), state.directories.clone());
         state.changes.clear();
@@ -283,5 +357,9 @@ impl Content for Opened {
         state.spend()?;
         state.files[self.file].synced = state.files[self.file].now.clone();
         Ok(())
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        Ok(Identity { device: 1, inode: self.file as u64 })
     }
 }
