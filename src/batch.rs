@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use bytes::Bytes;
 
-use crate::event::{Age, ChannelName, Millis};
+use crate::event::{Age, ChannelName, Millis, Position};
 use crate::sse;
 
 /// The most bytes of a batch that holds more than one event; a batch is also the most that clients who wait are sent as one chunk.
@@ -15,6 +15,17 @@ pub const MAX_BATCH: usize = 64 * 1024;
 /// `cargo test --test integration memory`.
 pub const BATCH_OVERHEAD: usize = 256;
 
+/// Where a batch is beside memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backing {
+    /// Nowhere: there is no state directory.
+    None,
+    /// On the disk as well.
+    Disk,
+    /// Nowhere, though it ought to be on the disk, which could not be written.
+    Failed,
+}
+
 /// Consecutive events of one channel with one arrival time and one age, encoded.
 #[derive(Debug)]
 pub struct Batch {
@@ -23,6 +34,7 @@ pub struct Batch {
     numbers: RangeInclusive<u64>,
     encoded: Bytes,
     age: Age,
+    backing: Backing,
 }
 
 impl Batch {
@@ -30,7 +42,25 @@ impl Batch {
     #[must_use]
     pub fn new(channel: ChannelName, time: Millis, numbers: RangeInclusive<u64>, encoded: Box<[u8]>, age: Age) -> Self {
         debug_assert!(!numbers.is_empty(), "a batch has at least one event");
-        Self { channel, time, numbers, encoded: encoded.into(), age }
+        Self { channel, time, numbers, encoded: encoded.into(), age, backing: Backing::None }
+    }
+
+    /// The same, and it is there beside memory.
+    #[must_use]
+    pub fn with(self, backing: Backing) -> Self {
+        Self { backing, ..self }
+    }
+
+    /// Where it is beside memory.
+    #[must_use]
+    pub fn backing(&self) -> Backing {
+        self.backing
+    }
+
+    /// Its last event.
+    #[must_use]
+    pub fn last(&self) -> Position {
+        Position { number: *self.numbers.end(), time: self.time }
     }
 
     /// The channel of its events.

@@ -15,14 +15,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::dropped::Dropped;
+use super::dropped::{Counted, Dropped, Loss};
 use super::expected::Expected;
 use super::filter::Filter;
 use super::order::Order;
 use super::roster::{Floor, MAX_GHOSTS};
 use super::state::{ChannelKey, ChannelLife, ChannelState, Condition, EndReason};
-use crate::batch::Batch;
-use crate::event::{Age, ChannelName, EventId, Millis, Position};
+use crate::batch::{Backing, Batch};
+use crate::event::{Age, ChannelName, Millis, Position};
 
 /// A view's place in the index.
 pub type ViewKey = u64;
@@ -42,13 +42,17 @@ pub struct Index {
     /// What they cost.
     held: usize,
     /// How many events have been dropped.
-    dropped: u64,
+    pub(super) dropped: u64,
     pub(super) channels: BTreeMap<ChannelKey, ChannelState>,
     pub(super) next_channel: ChannelKey,
     /// All of them by name, ghosts as well.
     pub(super) names: BTreeMap<ChannelName, ChannelKey>,
     /// Channels by what they hold: the last one pays.
     pub(super) fullest: BTreeSet<(usize, ChannelKey)>,
+    /// Channels that have events on the disk which are not in memory, by the last of these.
+    pub(super) archived: BTreeSet<(u64, ChannelKey)>,
+    /// Batches that are in memory and not on the disk, though there is one: the last number and the channel of each, by its first.
+    pub(super) unbacked: BTreeMap<u64, (u64, ChannelKey)>,
     /// Ghosts by their last event.
     pub(super) ghosts: BTreeSet<(u64, ChannelKey)>,
     /// How many there may be.
@@ -81,6 +85,8 @@ pub struct View {
     order: Option<Order>,
     /// Those of its channels that have dropped something, by the last event that they have dropped.
     pub(super) lossy: BTreeSet<(u64, ChannelKey)>,
+    /// Those of its channels that have events on the disk which are not in memory, by the last of these.
+    pub(super) archived: BTreeSet<(u64, ChannelKey)>,
     /// Up to where the losses of its channels may have been forgotten.
     pub(super) floor: Floor,
     /// How many clients share it.
@@ -102,6 +108,8 @@ impl Index {
             next_channel: 0,
             names: BTreeMap::new(),
             fullest: BTreeSet::new(),
+            archived: BTreeSet::new(),
+            unbacked: BTreeMap::new(),
             ghosts: BTreeSet::new(),
             max_ghosts: MAX_GHOSTS,
             floor: Floor { through: began, burials: 0 },
@@ -133,6 +141,9 @@ impl Index {
             }
         }
         let cost = batch.cost();
+        if batch.backing() == Backing::Failed {
+            self.unbacked.insert(*batch.numbers().start(), (*batch.numbers().end(), key));
+        }
         self.merged.insert(batch);
         self.weigh(key, |held| held + cost);
         while self.held > self.history && self.drop_oldest() {}
@@ -181,24 +192,29 @@ impl Index {
         oldest.is_some_and(|oldest| *oldest.numbers().end() != self.newest.number) && self.drop_front(key)
     }
 
-    /// Drops the oldest batch of a channel; false if it holds none.
+    /// Drops the oldest batch of a channel from memory; false if it holds none. What is on the disk is not lost.
     pub(super) fn drop_front(&mut self, key: ChannelKey) -> bool {
         let channel = self.channels.get_mut(&key).expect(OPENED);
         let Some(batch) = channel.batches.pop_front() else { return false };
-        let before = channel.dropped.through();
-        channel.dropped.add(batch.numbers(), batch.time(), batch.age());
-        let (first, last) = (*batch.numbers().start(), *batch.numbers().end());
+        let first = *batch.numbers().start();
         for view in &channel.views {
             let view = self.views.get_mut(view).expect("a channel lists only views that exist");
-            view.lossy.remove(&(before, key));
-            view.lossy.insert((last, key));
             if let Some(order) = &mut view.order {
                 order.remove(first);
             }
         }
         self.merged.remove(first);
-        self.dropped += batch.count();
         self.weigh(key, |held| held - batch.cost());
+        let is_unbacked = self.unbacked.remove(&first).is_some();
+        if batch.backing() == Backing::Disk && !is_unbacked {
+            self.set_archived(key, Some(batch.last()));
+        } else {
+            self.dropped += batch.count();
+            self.lose(
+                key,
+                Loss { first, through: batch.last(), count: batch.count(), age: Some(batch.age()), counted: Counted::Exactly },
+            );
+        }
         true
     }
 
@@ -217,6 +233,7 @@ impl Index {
             is_expecting: self.could_gain(filter),
             order: (*filter != Filter::All).then(Order::default),
             lossy: BTreeSet::new(),
+            archived: BTreeSet::new(),
             floor: self.floor,
             clients: 1,
         };
@@ -263,6 +280,12 @@ impl Index {
         self.views.get_mut(&key).expect("a view exists as long as a client has joined it")
     }
 
+    /// What a view contains.
+    #[must_use]
+    pub fn filter(&self, key: ViewKey) -> &Filter {
+        &self.view(key).filter
+    }
+
     /// The batches of a view.
     pub(super) fn order<'a>(&'a self, view: &'a View) -> &'a Order {
         view.order.as_ref().unwrap_or(&self.merged)
@@ -290,35 +313,14 @@ impl Index {
         self.channel(key).views.iter().map(|view| self.view(*view).clients).sum()
     }
 
-    /// Whether an id names an event or a position of this life. Time and number verify each other: a retained number with
-    /// another time is from another life, and one that is no longer held is checked against its neighbours.
-    #[must_use]
-    pub fn is_of_this_life(&self, id: &EventId) -> bool {
-        let Position { number, time } = id.position;
-        if number > self.newest.number || time < self.began.time {
-            return false;
-        }
-        if number == 0 {
-            return time == self.began.time;
-        }
-        let before = self.merged.at_or_below(number);
-        if let Some(batch) = before.filter(|batch| batch.numbers().contains(&number)) {
-            return batch.time() == time && id.channel.as_ref().is_none_or(|channel| channel == batch.channel());
-        }
-        let after = self.merged.above(number).next();
-        // At or below the floor, it may be the name of a channel that is gone for good.
-        let may_be_gone = number <= self.floor.through.number;
-        let is_known = id.channel.as_ref().is_none_or(|channel| may_be_gone || self.names.contains_key(channel));
-        is_known && before.is_none_or(|batch| batch.time() <= time) && time <= after.map_or(self.newest.time, |batch| batch.time())
-    }
-
     /// The position of the event `number`. If it is no longer held, the time is the latest known of any at or before it, which
     /// verifies as well as its own.
     pub(super) fn position(&self, number: u64) -> Position {
         let held = self.merged.at_or_below(number).map(|batch| batch.time());
         let dropped = self.channels.values().map(|channel| &channel.dropped).filter(|dropped| dropped.through() <= number);
-        let gone = Some(self.floor.through).filter(|floor| floor.number <= number).map(|floor| floor.time);
-        let time = dropped.filter_map(Dropped::time).chain(held).chain(gone).fold(self.began.time, Millis::max);
+        let known = self.channels.values().filter_map(|channel| channel.archived).chain([self.floor.through, self.newest]);
+        let known = known.filter(|last| last.number <= number).map(|last| last.time);
+        let time = dropped.filter_map(Dropped::time).chain(held).chain(known).fold(self.began.time, Millis::max);
         Position { number, time }
     }
 
@@ -354,6 +356,7 @@ impl View {
         if channel.dropped.count() > 0 {
             self.lossy.insert((channel.dropped.through(), key));
         }
+        self.archived.extend(channel.archived.map(|last| (last.number, key)));
         if let Some(order) = &mut self.order {
             channel.batches.iter().for_each(|batch| order.insert(Arc::clone(batch)));
         }

@@ -7,6 +7,7 @@
 //! The heart is `index`, pure and tested against a model; this file puts a lock and bells around it. The lock is held for
 //! look-ups and counting only: bytes are shared, not copied, and encoded elsewhere.
 
+mod archived;
 mod bell;
 mod dropped;
 mod expected;
@@ -25,12 +26,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::batch::Batch;
-use crate::event::{ChannelName, EventId, Millis};
+use crate::event::{ChannelName, EventId, Millis, Position};
 use crate::sse;
 use bytes::Bytes;
 use serde::Serialize;
 
+pub use archived::{Answers, Archived, Around, Question, Stored};
 pub use bell::{Doorbell, Ears, Listener};
+pub use dropped::{Counted, Loss};
 pub use expected::{Expected, Glob, Segment};
 pub use filter::Filter;
 pub use index::{Index, ViewKey};
@@ -86,21 +89,48 @@ impl Channels {
         self.lock().index.knows(name)
     }
 
-    /// Subscribes to a view. `None` if the client has everything and nothing more will ever come.
+    /// Goes on where an earlier run has ended; see [`Index::go_on`].
+    pub fn go_on(&self, newest: Position, floor: Option<Position>, stored: &BTreeMap<ChannelName, Stored>) {
+        let index = &mut self.lock().index;
+        index.go_on(newest, floor);
+        for (name, stored) in stored {
+            index.restore(name, stored);
+        }
+    }
+
+    /// The disk has let go the oldest events that it had of a channel.
+    pub fn let_go(&self, name: &ChannelName, loss: Loss) {
+        self.lock().index.let_go(name, loss);
+    }
+
+    /// The disk has lost some events of a channel; `left` is the last that it has.
+    pub fn lose_on_disk(&self, name: &ChannelName, loss: Loss, left: Option<Position>) {
+        self.lock().index.lose_on_disk(name, loss, left);
+    }
+
+    /// Forgets a channel if it was stored by an earlier run and nobody feeds it; whether it was.
     #[must_use]
-    pub fn subscribe(&self, filter: &Filter, ask: &Ask, now: Millis) -> Option<(Subscriber, Greeting)> {
+    pub fn retire_unfed(&self, name: &ChannelName) -> bool {
+        let index = &mut self.lock().index;
+        let unfed = index.find(name).filter(|key| index.channel(*key).life == ChannelLife::Stored);
+        unfed.inspect(|key| index.retire(*key)).is_some()
+    }
+
+    /// Subscribes to a view, with what the disk has been asked for so far.
+    #[must_use]
+    pub fn subscribe(&self, filter: &Filter, ask: &Ask, now: Millis, answers: &Answers) -> Subscription {
         let mut shared = self.lock();
         let view = shared.index.join(filter);
         shared.bells.entry(view).or_insert_with(Bell::new);
-        match shared.index.begin(view, ask, now) {
-            Opening::Stream(cursor, greeting) => {
-                drop(shared);
-                Some((Subscriber { channels: self.clone(), view, cursor }, greeting))
-            }
-            Opening::Over => {
-                shared.leave(view);
-                None
-            }
+        let opening = shared.index.begin(view, ask, now, answers);
+        if let Opening::Stream(cursor, greeting) = opening {
+            drop(shared);
+            return Subscription::Stream(Subscriber { channels: self.clone(), view, cursor }, greeting);
+        }
+        shared.leave(view);
+        match opening {
+            Opening::Unknown(question) => Subscription::Unknown(question),
+            _ => Subscription::Over,
         }
     }
 
@@ -127,6 +157,17 @@ impl Shared {
         }
         ears
     }
+}
+
+/// What comes of subscribing.
+#[derive(Debug)]
+pub enum Subscription {
+    /// A stream, and what it begins with.
+    Stream(Subscriber, Greeting),
+    /// The client has everything, and nothing more will ever come.
+    Over,
+    /// The disk has to be asked first.
+    Unknown(Question),
 }
 
 /// A source's end of a channel. It knows the channel by its name, so that it stays good when the channel is forgotten.
@@ -223,6 +264,28 @@ impl Subscriber {
     #[must_use]
     pub fn cursor(&self) -> &Cursor {
         &self.cursor
+    }
+
+    /// What its view contains.
+    #[must_use]
+    pub fn filter(&self) -> Filter {
+        self.channels.lock().index.filter(self.view).clone()
+    }
+
+    /// Whether something is missing that it was not told of.
+    #[must_use]
+    pub fn has_gap(&self) -> bool {
+        self.channels.lock().index.has_gap(self.view, &self.cursor)
+    }
+
+    /// The disk has nothing more for it up to this number.
+    pub fn pass(&mut self, number: u64) {
+        self.cursor.pass(number);
+    }
+
+    /// It has been sent what the disk has up to this place.
+    pub fn move_on(&mut self, to: Position) {
+        self.cursor.move_on(to);
     }
 
     /// It has been sent what stands before this cursor of its view.

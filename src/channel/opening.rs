@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::dropped::Dropped;
+use super::archived::{Answers, Question};
 use super::index::{Index, View, ViewKey};
 use super::order::Ages;
 use super::reading::{Cursor, Gap, Reason};
@@ -86,80 +86,117 @@ pub enum Opening {
     Stream(Cursor, Greeting),
     /// The client has everything, and nothing more will ever come.
     Over,
+    /// The disk has to be asked first.
+    Unknown(Question),
 }
 
 impl Index {
     /// Opens a view for a client. `now` decides whether the time of a foreign id lies ahead.
+    /// Opens a view for a client. `now` decides whether the time of a foreign id lies ahead; what the disk had to be asked for stands in `answers`.
     #[must_use]
-    pub fn begin(&self, view_key: ViewKey, ask: &Ask, now: Millis) -> Opening {
+    pub fn begin(&self, view_key: ViewKey, ask: &Ask, now: Millis, answers: &Answers) -> Opening {
+        self.open_view(view_key, ask, now, answers).unwrap_or_else(Opening::Unknown)
+    }
+
+    fn open_view(&self, view_key: ViewKey, ask: &Ask, now: Millis, answers: &Answers) -> Result<Opening, Question> {
         let view = self.view(view_key);
-        let until = self.last_wanted(ask);
-        let mut cursor = Cursor { number: 0, until, ages: Ages::All, told: BTreeMap::new(), burials: 0, progress: 0 };
+        let until = self.last_wanted(ask, answers)?;
+        let mut cursor = Cursor {
+            number: 0,
+            known: self.began,
+            until,
+            ages: Ages::All,
+            told: BTreeMap::new(),
+            burials: 0,
+            gaps: 0,
+            progress: 0,
+        };
         if ask.before.is_none()
             && let Some(id) = &ask.last_event_id
         {
-            return self.resume(view_key, cursor, id, now);
+            return self.resume(view_key, cursor, id, now, answers);
         }
-        let gap = self.place_by_query(view_key, &mut cursor, ask);
+        let gap = self.place_by_query(view_key, &mut cursor, ask, answers)?;
         let greeting = match gap {
             Some(gap) => Greeting::Gap(gap),
             None if self.has_events(view_key, &cursor) || ask.before.is_some() => Greeting::None,
             None => Greeting::Start(self.start(view, &mut cursor)),
         };
-        Opening::Stream(cursor, greeting)
+        Ok(Opening::Stream(cursor, greeting))
     }
 
-    fn last_wanted(&self, ask: &Ask) -> u64 {
-        match (&ask.before, ask.follow) {
-            (Some(id), _) if self.is_of_this_life(id) => id.position.number.saturating_sub(1),
-            (Some(id), _) => self.merged.last_until(id.position.time.saturating_sub(1), self.newest.number),
+    fn last_wanted(&self, ask: &Ask, answers: &Answers) -> Result<u64, Question> {
+        Ok(match (&ask.before, ask.follow) {
+            (Some(id), _) if self.is_of_this_life(id, answers)? => id.position.number.saturating_sub(1),
+            (Some(id), _) => self.until(id.position.time.saturating_sub(1), answers)?.number,
             (None, Follow::Retained) => self.newest.number,
             (None, Follow::Live) => u64::MAX,
-        }
+        })
     }
 
     /// The rows of the table with an id.
-    fn resume(&self, view_key: ViewKey, mut cursor: Cursor, id: &EventId, now: Millis) -> Opening {
+    fn resume(
+        &self,
+        view_key: ViewKey,
+        mut cursor: Cursor,
+        id: &EventId,
+        now: Millis,
+        answers: &Answers,
+    ) -> Result<Opening, Question> {
         let view = self.view(view_key);
-        if !self.is_of_this_life(id) {
+        if !self.is_of_this_life(id, answers)? {
             cursor.ages = Ages::New;
             let is_ahead = id.position.time > now;
-            cursor.number = if is_ahead { 0 } else { self.merged.last_until(id.position.time, self.newest.number) };
+            cursor.move_on(if is_ahead { self.began } else { self.until(id.position.time, answers)? });
             let to = self.resume_behind_gap(view, &mut cursor);
             let gap = Gap { channels: self.living(view), reason: Reason::Restart, from: Some(id.clone()), to, lost: None };
-            return Opening::Stream(cursor, Greeting::Gap(gap));
+            return Ok(Opening::Stream(cursor, Greeting::Gap(gap)));
         }
-        cursor.number = id.position.number;
+        cursor.move_on(id.position);
         if Self::is_finished(view) && cursor.number >= self.last_of(view) {
-            return Opening::Over;
+            return Ok(Opening::Over);
         }
         let gap = self.gap(view_key, &mut cursor, Reason::Dropped, |_| Some(id.clone()));
-        Opening::Stream(cursor, gap.map_or(Greeting::None, Greeting::Gap))
+        Ok(Opening::Stream(cursor, gap.map_or(Greeting::None, Greeting::Gap)))
     }
 
     /// The row without an id: places the cursor, and says what is missing of what was asked for.
-    fn place_by_query(&self, view_key: ViewKey, cursor: &mut Cursor, ask: &Ask) -> Option<Gap> {
+    fn place_by_query(
+        &self,
+        view_key: ViewKey,
+        cursor: &mut Cursor,
+        ask: &Ask,
+        answers: &Answers,
+    ) -> Result<Option<Gap>, Question> {
         let view = self.view(view_key);
-        let since = ask.since.map_or(0, |time| self.merged.last_until(time.saturating_sub(1), self.newest.number));
-        if ask.since.is_some() {
+        if let Some(time) = ask.since {
             cursor.ages = Ages::New;
+            cursor.move_on(self.until(time.saturating_sub(1), answers)?);
         }
-        let newest = match ask.tail {
-            Some(Tail::Newest(count)) => self.order(view).before_newest(count, self.newest.number.min(cursor.until), cursor.ages),
-            Some(Tail::All) | None => 0,
-        };
-        if let Some(Tail::Newest(_)) = ask.tail {
-            cursor.number = since.max(newest);
-            Self::tell_everything(view, cursor);
-            return None;
+        if let Some(Tail::Newest(count)) = ask.tail {
+            self.skip_to_newest(view, cursor, count, answers)?;
+            self.tell_everything(view, cursor);
+            return Ok(None);
         }
-        match ask.since {
+        Ok(match ask.since {
             None => self.gap(view_key, cursor, Reason::Dropped, |_| None),
-            Some(time) => {
-                cursor.number = since;
-                self.gap_since(view, cursor, time)
+            Some(time) => self.gap_since(view, cursor, time),
+        })
+    }
+
+    /// Moves a cursor on to where the newest `count` events begin that the client wants.
+    fn skip_to_newest(&self, view: &View, cursor: &mut Cursor, count: u64, answers: &Answers) -> Result<(), Question> {
+        let (order, until) = (self.order(view), self.newest.number.min(cursor.until));
+        let place = order.before_newest(count, until, cursor.ages);
+        match Self::seam_above(view, place.max(cursor.number)) {
+            None => self.place(cursor, place),
+            Some(seam) => {
+                let until = until.min(seam);
+                let count = count - order.count_between(until, cursor.until, cursor.ages).min(count);
+                cursor.move_on(answers.newest(Question::Newest { count, until, ages: cursor.ages })?);
             }
         }
+        Ok(())
     }
 
     /// The gap of a client that asks for everything new since a time.
@@ -168,23 +205,23 @@ impl Index {
         let losers: Vec<_> = lossy.filter(|channel| channel.dropped.any_new_since(time)).collect();
         let is_below_floor = view.floor.burials > 0 && view.floor.through.time >= time;
         if losers.is_empty() && !is_below_floor {
-            Self::tell_everything(view, cursor);
+            self.tell_everything(view, cursor);
             return None;
         }
         // The times of dropped events are no longer known one by one: only "all of them" can be counted.
         let is_countable = time <= self.began.time && !is_below_floor;
-        let lost = is_countable.then(|| losers.iter().map(|channel| &channel.dropped).map(Dropped::count_new).sum());
+        let counts = losers.iter().map(|channel| channel.dropped.count_new());
+        let lost = if is_countable { counts.sum() } else { None };
         let channels = if is_below_floor { self.living(view) } else { losers.iter().map(|channel| channel.name.clone()).collect() };
         let to = self.resume_behind_gap(view, cursor);
         Some(Gap { channels, reason: Reason::Dropped, from: None, to, lost })
     }
 
     fn start(&self, view: &View, cursor: &mut Cursor) -> Start {
-        cursor.number = self.newest.number.min(cursor.until).max(cursor.number);
-        Start {
-            channels: self.living(view),
-            newest: self.order(view).newest().map(|batch| self.id_at(*batch.numbers().end())),
-            position: self.position(cursor.number),
-        }
+        self.place(cursor, self.newest.number.min(cursor.until).max(cursor.number));
+        let newest =
+            self.order(view).newest().map(|batch| EventId { position: batch.last(), channel: Some(batch.channel().clone()) });
+        let newest = newest.into_iter().chain(self.newest_archived(view)).max_by_key(|id| id.position);
+        Start { channels: self.living(view), newest, position: cursor.known }
     }
 }

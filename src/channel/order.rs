@@ -83,6 +83,14 @@ impl Order {
         0
     }
 
+    /// How many events of these ages have numbers above `after` and up to `until`.
+    #[must_use]
+    pub fn count_between(&self, after: u64, until: u64, ages: Ages) -> u64 {
+        let above = self.above(after).take_while(|batch| *batch.numbers().start() <= until);
+        let wanted = above.filter(|batch| ages.contain(batch.age()));
+        wanted.map(|batch| until.min(*batch.numbers().end()) - after.max(batch.numbers().start() - 1)).sum()
+    }
+
     /// The largest number, up to `newest`, at or below which everything retained arrived at `time` or before.
     #[must_use]
     pub fn last_until(&self, time: Millis, newest: u64) -> u64 {
@@ -139,6 +147,10 @@ mod tests {
             let start = order.before_newest(count, number, ages);
             below.retain(|n| *n > start);
             prop_assert_eq!(below.len(), expected, "start {}", start);
+
+            let (after, until) = (number.min(time), number.max(time));
+            let between = events.iter().filter(|(n, _, age)| (after + 1..=until).contains(n) && ages.contain(*age)).count();
+            prop_assert_eq!(order.count_between(after, until, ages), between as u64);
 
             let last = order.last_until(time, next - 1);
             prop_assert!(events.iter().all(|(n, t, _)| (*n <= last) == (*t <= time)), "last {}", last);

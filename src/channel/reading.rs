@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::Serialize;
 
+use super::archived::{Ahead, Archived};
+use super::dropped::Told;
 use super::index::{Index, View, ViewKey};
 use super::order::Ages;
 use super::state::ChannelKey;
@@ -20,14 +22,18 @@ use crate::event::{ChannelName, EventId, Position};
 pub struct Cursor {
     /// Everything at or below this number is done with.
     pub(super) number: u64,
+    /// The last place at or below it that verifies itself when the client comes back with it.
+    pub(super) known: Position,
     /// The last number that the client wants; `u64::MAX` for a stream that goes on.
     pub(super) until: u64,
     /// Which lines it wants.
     pub(super) ages: Ages,
-    /// For channels of which the client was told a loss: the number through which it was told.
-    pub(super) told: BTreeMap<ChannelKey, u64>,
+    /// For channels of which the client was told a loss: what that was.
+    pub(super) told: BTreeMap<ChannelKey, Told>,
     /// Of how many channels that are gone for good the client was told; see [`super::roster::Floor`].
     pub(super) burials: u64,
+    /// How many gaps it was told of.
+    pub(super) gaps: u32,
     /// The newest progress state that it has seen.
     pub(super) progress: u64,
 }
@@ -37,6 +43,8 @@ pub struct Cursor {
 pub enum Reading {
     /// Encoded events, in order.
     Events(Vec<Bytes>),
+    /// Nothing before these have been read from the disk.
+    Archived(Archived),
     /// Something is missing; retained events go on behind this.
     Gap(Gap),
     /// The newest states of unfinished lines, encoded.
@@ -94,6 +102,24 @@ impl Cursor {
     pub fn ages(&self) -> Ages {
         self.ages
     }
+
+    /// A place that the client can come back with, and loses nothing.
+    #[must_use]
+    pub fn known(&self) -> Position {
+        self.known
+    }
+
+    /// Moves on to this number; not back.
+    pub(super) fn pass(&mut self, number: u64) {
+        self.number = self.number.max(number);
+    }
+
+    /// Moves on to this place, which verifies itself; not back.
+    pub(super) fn move_on(&mut self, to: Position) {
+        if to.number > self.number {
+            (self.number, self.known) = (to.number, to);
+        }
+    }
 }
 
 impl Index {
@@ -104,17 +130,14 @@ impl Index {
 
     /// Reads on as [`Self::read`] does, but not past the event `to` if the cursor is before it.
     pub fn read_to(&self, view: ViewKey, cursor: &mut Cursor, room: usize, to: u64) -> Reading {
-        if let Some(gap) = self.gap(view, cursor, Reason::Slow, |number| Some(self.id_at(number))) {
+        if let Some(gap) = self.gap(view, cursor, Reason::Slow, |cursor| Some(self.id_at(cursor))) {
             return Reading::Gap(gap);
         }
-        let until = cursor.until;
-        if to > cursor.number {
-            cursor.until = until.min(to);
-        }
-        let events = self.events(view, cursor, room);
-        cursor.until = until;
-        if !events.is_empty() {
-            return Reading::Events(events);
+        let to = if to > cursor.number { cursor.until.min(to) } else { cursor.until };
+        match self.events_to(view, cursor, room, to) {
+            Err(archived) => return Reading::Archived(archived),
+            Ok(events) if !events.is_empty() => return Reading::Events(events),
+            Ok(_) => {}
         }
         if cursor.until != u64::MAX {
             return Reading::Finished;
@@ -137,8 +160,15 @@ impl Index {
     #[must_use]
     pub fn read_again(&self, view: ViewKey, before: &Cursor, to: u64) -> Option<Vec<Bytes>> {
         let mut cursor = Cursor { until: to, ..before.clone() };
+        let is_archived = Self::seam_above(self.view(view), before.number).is_some();
         let gap = self.gap(view, &mut cursor, Reason::Slow, |_| None);
-        gap.is_none().then(|| self.events(view, &mut cursor, usize::MAX))
+        (gap.is_none() && !is_archived).then(|| self.events(view, &mut cursor, usize::MAX))
+    }
+
+    /// Whether something is missing that the client at this cursor was not told of.
+    #[must_use]
+    pub fn has_gap(&self, view: ViewKey, cursor: &Cursor) -> bool {
+        self.gap(view, &mut cursor.clone(), Reason::Slow, |_| None).is_some()
     }
 
     /// The encoded event at the cursor, if it is still held.
@@ -150,7 +180,26 @@ impl Index {
 
     /// Whether anything waits for the client at this cursor.
     pub(super) fn has_events(&self, view: ViewKey, cursor: &Cursor) -> bool {
-        self.order(self.view(view)).first_above(cursor.number, cursor.ages).is_some_and(|first| first <= cursor.until)
+        let view = self.view(view);
+        let is_in_memory = self.order(view).first_above(cursor.number, cursor.ages).is_some_and(|first| first <= cursor.until);
+        is_in_memory || self.wants_archived(view, cursor)
+    }
+
+    /// Takes events from the view that are not above `to`, as long as none are to be read from the disk before.
+    fn events_to(&self, view: ViewKey, cursor: &mut Cursor, room: usize, to: u64) -> Result<Vec<Bytes>, Archived> {
+        loop {
+            let last = match self.archived_ahead(self.view(view), cursor, to) {
+                Ahead::Archived(archived) => return Err(archived),
+                Ahead::InMemory { through } => through.min(to),
+            };
+            let until = std::mem::replace(&mut cursor.until, last);
+            let events = self.events(view, cursor, room);
+            cursor.until = until;
+            if !events.is_empty() || last == to {
+                return Ok(events);
+            }
+            cursor.pass(last);
+        }
     }
 
     /// Takes events from the view, moves the cursor behind them and behind those that the client does not want.
@@ -170,6 +219,7 @@ impl Index {
                 parts.push(part);
             }
             cursor.number = cursor.until.min(*batch.numbers().end());
+            cursor.known = Position { number: cursor.number, time: batch.time() };
         }
         parts
     }
@@ -181,7 +231,7 @@ impl Index {
         view: ViewKey,
         cursor: &mut Cursor,
         reason: Reason,
-        from: impl FnOnce(u64) -> Option<EventId>,
+        from: impl FnOnce(&Cursor) -> Option<EventId>,
     ) -> Option<Gap> {
         let view = self.view(view);
         let is_below_floor = view.floor.through.number > cursor.number && view.floor.burials > cursor.burials;
@@ -190,7 +240,7 @@ impl Index {
             (losers, lost) if !losers.is_empty() => (losers, lost),
             _ => return None,
         };
-        let from = from(cursor.number);
+        let from = from(cursor);
         let to = self.resume_behind_gap(view, cursor);
         Some(Gap { channels, reason, from, to, lost })
     }
@@ -205,9 +255,10 @@ impl Index {
         for &(through, key) in above {
             let channel = self.channel(key);
             let skipped = if cursor.ages == Ages::New { channel.old_through } else { 0 };
-            let known = cursor.told.get(&key).copied().unwrap_or(0).max(cursor.number).max(skipped);
-            let missed = channel.dropped.between(known, cursor.until);
-            if through > known && missed != Some(0) {
+            let after = cursor.number.max(skipped);
+            let told = cursor.told.get(&key).copied().unwrap_or_default();
+            let missed = channel.dropped.between(after, cursor.until, told);
+            if through > after && missed != Some(0) {
                 losers.push(channel.name.clone());
                 lost = lost.zip(missed).map(|(sum, missed)| sum + missed);
             }
@@ -216,19 +267,24 @@ impl Index {
     }
 
     /// The client was told of everything dropped so far, or did not ask for it.
-    pub(super) fn tell_everything(view: &View, cursor: &mut Cursor) {
+    pub(super) fn tell_everything(&self, view: &View, cursor: &mut Cursor) {
         let above = view.lossy.range((cursor.number + 1, 0)..);
-        cursor.told = above.map(|&(through, key)| (key, through)).collect();
+        cursor.told = above.map(|&(_, key)| (key, self.channel(key).dropped.told())).collect();
         cursor.burials = view.floor.burials;
     }
 
     /// Moves a cursor to just below the first event of the view that it wants and can still get (the newest if there is none),
-    /// as told of everything dropped so far.
+    /// as told of everything dropped so far. Which is the first that the disk has, nobody knows: then it stays where it is.
     pub(super) fn resume_behind_gap(&self, view: &View, cursor: &mut Cursor) -> Position {
+        cursor.gaps = cursor.gaps.wrapping_add(1);
+        if self.wants_archived(view, cursor) {
+            self.tell_everything(view, cursor);
+            return cursor.known;
+        }
         let first = self.order(view).first_above(cursor.number, cursor.ages).filter(|first| *first <= cursor.until);
-        cursor.number = first.map_or(self.newest.number.min(cursor.until).max(cursor.number), |first| first - 1);
-        Self::tell_everything(view, cursor);
-        self.position(cursor.number)
+        self.place(cursor, first.map_or(self.newest.number.min(cursor.until).max(cursor.number), |first| first - 1));
+        self.tell_everything(view, cursor);
+        cursor.known
     }
 
     fn unseen_progress(&self, view: ViewKey, cursor: &mut Cursor) -> Vec<Bytes> {
@@ -241,10 +297,18 @@ impl Index {
         unseen.filter(|(key, _)| members.contains(key)).map(|(_, encoded)| encoded.clone()).collect()
     }
 
-    /// The id of the event `number`, or its position if it is no longer held.
-    pub(super) fn id_at(&self, number: u64) -> EventId {
+    /// Puts a cursor behind the event `number`; not back.
+    pub(super) fn place(&self, cursor: &mut Cursor, number: u64) {
+        if number > cursor.number {
+            cursor.known = cursor.known.max(self.known_until(number));
+            cursor.number = number;
+        }
+    }
+
+    /// The id of the event at a cursor, or its position if it is no longer in memory.
+    pub(super) fn id_at(&self, cursor: &Cursor) -> EventId {
+        let number = cursor.number;
         let held = self.merged.at_or_below(number).filter(|batch| batch.numbers().contains(&number));
-        let channel = held.map(|batch| batch.channel().clone());
-        EventId { position: self.position(number), channel }
+        EventId { position: cursor.known, channel: held.map(|batch| batch.channel().clone()) }
     }
 }

@@ -27,7 +27,7 @@ pub struct Floor {
 }
 
 impl Floor {
-    fn bury(&mut self, last: Position) {
+    pub(super) fn bury(&mut self, last: Position) {
         self.through = self.through.max(last);
         self.burials += 1;
     }
@@ -55,7 +55,8 @@ impl Index {
     }
 
     fn revive(&mut self, key: ChannelKey) {
-        if self.channel(key).is_living() {
+        let channel = self.channel(key);
+        if channel.is_living() && channel.life != ChannelLife::Stored {
             return;
         }
         self.ghosts.remove(&(self.channel(key).last, key));
@@ -110,7 +111,9 @@ impl Index {
             let view = self.view_mut(*view);
             view.members.remove(&key);
             view.lossy.remove(&(channel.dropped.through(), key));
+            view.archived.remove(&(channel.archived_through(), key));
         }
+        self.archived.remove(&(channel.archived_through(), key));
         channel
     }
 

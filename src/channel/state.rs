@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::dropped::Dropped;
 use super::index::ViewKey;
 use crate::batch::Batch;
-use crate::event::ChannelName;
+use crate::event::{ChannelName, Position};
 
 /// A channel's place in the index. Keys grow and are never used again, also not by a channel of the same name.
 pub type ChannelKey = u64;
@@ -32,7 +32,9 @@ pub struct ChannelState {
     pub batches: VecDeque<Arc<Batch>>,
     /// What that costs, in bytes.
     pub held: usize,
-    /// What it no longer holds.
+    /// The last of its events that are not in memory any more and on the disk: up to it, all that is retained is there.
+    pub archived: Option<Position>,
+    /// What is not retained any more, neither here nor there.
     pub dropped: Dropped,
     /// The version of the newest state of its unfinished line.
     pub(super) progress: Option<u64>,
@@ -54,6 +56,8 @@ pub enum Presence {
 pub enum ChannelLife {
     /// It may.
     Open,
+    /// It has none: its events were stored by an earlier run.
+    Stored,
     /// It has ended for good; the last event is `end`.
     Ended(EndReason),
 }
@@ -93,10 +97,17 @@ impl ChannelState {
             old_through: 0,
             batches: VecDeque::new(),
             held: 0,
+            archived: None,
             dropped: Dropped::default(),
             progress: None,
             views,
         }
+    }
+
+    /// The number up to which its events are on the disk and not in memory; 0 if none are.
+    #[must_use]
+    pub fn archived_through(&self) -> u64 {
+        self.archived.map_or(0, |last| last.number)
     }
 
     /// Whether it is there.

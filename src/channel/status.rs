@@ -59,6 +59,8 @@ pub enum State {
     Waiting,
     /// It is there and cannot be read; it is tried again.
     Failing,
+    /// There is none in this run: the channel was stored by an earlier one.
+    Stored,
     /// It has ended for good.
     Ended,
 }
@@ -81,6 +83,7 @@ impl ChannelStatus {
         let (state, reason, has_failed) = match (&channel.life, &channel.condition) {
             (ChannelLife::Ended(EndReason::Eof), _) => (State::Ended, Some("eof"), false),
             (ChannelLife::Ended(EndReason::Error), _) => (State::Ended, Some("error"), true),
+            (ChannelLife::Stored, _) => (State::Stored, None, false),
             (ChannelLife::Open, Condition::Open) => (State::Open, None, false),
             (ChannelLife::Open, Condition::Waiting(why)) => (State::Waiting, Some(why.as_str()), false),
             (ChannelLife::Open, Condition::Failing(why)) => (State::Failing, Some(why.as_str()), true),
@@ -103,7 +106,9 @@ impl ChannelStatus {
 
 /// The id of a channel's newest event that is still held.
 pub(super) fn newest_of(channel: &ChannelState) -> Option<EventId> {
-    channel.batches.back().map(|batch| id_of(batch, *batch.numbers().end()))
+    let held = channel.batches.back().map(|batch| batch.last());
+    let last = held.or(channel.archived)?;
+    Some(EventId { position: last, channel: Some(channel.name.clone()) })
 }
 
 fn id_of(batch: &Batch, number: u64) -> EventId {

@@ -22,7 +22,7 @@ fn a_finished_view_is_over_only_for_who_has_everything() {
         let view = world.index.join(&filter(which));
         let time = world.events.iter().find(|event| event.number == number).unwrap().time;
         let id = EventId { position: Position { number, time }, channel: None };
-        matches!(world.index.begin(view, &Ask { last_event_id: Some(id), ..Ask::default() }, world.now), Opening::Over)
+        matches!(world.begin(view, &Ask { last_event_id: Some(id), ..Ask::default() }), Opening::Over)
     };
     assert!(open(&mut world, 1, 4), "web has ended, and 4 is its last");
     assert!(open(&mut world, 1, 6), "a later id of another channel covers it as well");
@@ -34,7 +34,7 @@ fn a_finished_view_is_over_only_for_who_has_everything() {
 fn progress_is_seen_once_and_goes_with_its_line() {
     let mut world = World::new(1);
     let view = world.index.join(&Filter::All);
-    let Opening::Stream(mut cursor, _) = world.index.begin(view, &Ask::default(), world.now) else { panic!("a stream") };
+    let Opening::Stream(mut cursor, _) = world.begin(view, &Ask::default()) else { panic!("a stream") };
     let mut read = |world: &World| match world.index.read(view, &mut cursor, 100) {
         Reading::Progress(states) => format!("{states:?}"),
         other => format!("{other:?}"),
@@ -62,7 +62,7 @@ fn a_client_that_skips_old_lines_stands_at_the_event_that_it_takes_in_pieces() {
     let mut world = new_and_old();
     let view = world.index.join(&Filter::All);
     let ask = Ask { since: Some(BEGAN), ..Ask::default() };
-    let Opening::Stream(mut cursor, _) = world.index.begin(view, &ask, world.now) else { panic!("a stream") };
+    let Opening::Stream(mut cursor, _) = world.begin(view, &ask) else { panic!("a stream") };
     let mut last_of_read = |room| {
         let Reading::Events(parts) = world.index.read(view, &mut cursor, room) else { panic!("events") };
         (parts.concat(), world.index.event_at(&cursor))
@@ -77,7 +77,7 @@ fn a_stream_with_nothing_but_old_lines_starts_behind_them() {
     world.publish(0, 5, 1, Age::Old);
     let view = world.index.join(&Filter::All);
     let ask = Ask { since: Some(BEGAN), ..Ask::default() };
-    let Opening::Stream(mut cursor, Greeting::Start(start)) = world.index.begin(view, &ask, world.now) else { panic!("start") };
+    let Opening::Stream(mut cursor, Greeting::Start(start)) = world.begin(view, &ask) else { panic!("start") };
     assert_eq!((start.position.number, start.newest.map(|id| id.position.number)), (5, Some(5)));
     assert!(matches!(world.index.read(view, &mut cursor, 100), Reading::CaughtUp));
     // An id of this life: from here on the client is like any other.
@@ -88,9 +88,18 @@ fn a_stream_with_nothing_but_old_lines_starts_behind_them() {
     assert_eq!(all_of_plainly(&mut world, &Ask { last_event_id: Some(beginning), ..Ask::default() }), [1, 2, 3, 4, 5, 6]);
 }
 
+/// A subscription to channels that are not on a disk.
+fn subscribed(channels: &Channels, filter: &Filter, ask: &Ask) -> Option<(Subscriber, Greeting)> {
+    match channels.subscribe(filter, ask, BEGAN, &Answers::default()) {
+        Subscription::Stream(subscriber, greeting) => Some((subscriber, greeting)),
+        Subscription::Over => None,
+        Subscription::Unknown(question) => panic!("there is no disk to answer: {question:?}"),
+    }
+}
+
 fn all_of_plainly(world: &mut World, ask: &Ask) -> Vec<u64> {
     let view = world.index.join(&Filter::All);
-    let Opening::Stream(mut cursor, Greeting::None) = world.index.begin(view, ask, world.now) else { panic!("no greeting") };
+    let Opening::Stream(mut cursor, Greeting::None) = world.begin(view, ask) else { panic!("no greeting") };
     let Reading::Events(parts) = world.index.read(view, &mut cursor, usize::MAX) else { panic!("events") };
     world.index.leave(view);
     parts.iter().flat_map(|part| ids(part)).map(|id| id.position.number).collect()
@@ -130,10 +139,10 @@ fn a_forgotten_channel_comes_back_with_its_next_line() {
     let publish = |text: &[u8]| {
         let mut turn = store.turn(web.name(), BEGAN, Age::New);
         turn.add(Event { kind: None, data: text });
-        web.publish(turn.commit(), ChannelLife::Open);
+        web.publish(turn.commit(None), ChannelLife::Open);
     };
     publish(b"one");
-    let (mut client, _) = channels.subscribe(&filter(1), &Ask { tail: Some(Tail::All), ..Ask::default() }, BEGAN).unwrap();
+    let (mut client, _) = subscribed(&channels, &filter(1), &Ask { tail: Some(Tail::All), ..Ask::default() }).unwrap();
     assert!(matches!(client.read(100, None), Reading::Events(_)));
     assert!(matches!(client.read(100, None), Reading::CaughtUp));
     assert_eq!(web.newest().map(|id| id.position.number), Some(1));
@@ -170,19 +179,19 @@ fn an_expected_channel_is_waited_for() {
     let (web, a, db) = ("web".parse().unwrap(), name(0), name(2));
     let segments = vec![Segment::Literal("web".to_owned()), Segment::Glob(Glob::new(|segment| segment.len() == 1))];
     assert!(!channels.knows(&web));
-    let (mut early, _) = channels.subscribe(&filter(1), &Ask::default(), BEGAN).unwrap();
+    let (mut early, _) = subscribed(&channels, &filter(1), &Ask::default()).unwrap();
     assert!(matches!(early.read(100, None), Reading::Finished), "nothing can come");
     channels.expect(Expected::new(segments));
     assert!(channels.knows(&web) && channels.knows(&a) && !channels.knows(&db));
     assert!(matches!(early.read(100, None), Reading::CaughtUp), "something can come");
 
-    let (mut client, greeting) = channels.subscribe(&filter(2), &Ask::default(), BEGAN).unwrap();
+    let (mut client, greeting) = subscribed(&channels, &filter(2), &Ask::default()).unwrap();
     let position = Position { number: 0, time: BEGAN };
     assert_eq!(greeting, Greeting::Start(Start { channels: Vec::new(), newest: None, position }));
     assert!(matches!(client.read(100, None), Reading::CaughtUp));
     channels.open(a).publish(Vec::new(), ChannelLife::Ended(EndReason::Eof));
     assert!(matches!(client.read(100, None), Reading::CaughtUp), "it could come back");
-    let other = channels.subscribe(&Filter::of([db]), &Ask::default(), BEGAN).unwrap().0.read(100, None);
+    let other = subscribed(&channels, &Filter::of([db]), &Ask::default()).unwrap().0.read(100, None);
     assert!(matches!(other, Reading::Finished));
 }
 
@@ -215,7 +224,7 @@ fn the_gap_of_a_source_is_an_event_that_names_its_own_place() {
     let to = turn.position();
     let gap = Gap { channels: vec![name(0)], reason: Reason::Truncated, from: None, to, lost: None };
     turn.add_control("gap", &gap);
-    let text = String::from_utf8(turn.commit()[0].encoded().to_vec()).unwrap();
+    let text = String::from_utf8(turn.commit(None)[0].encoded().to_vec()).unwrap();
     let data = r#"{"channels":["web/a"],"reason":"truncated","from":null,"to":"1000000-1","lost":null}"#;
     assert_eq!(text, format!("id: 1000000-1/web/a\nevent: gap\ndata: {data}\n\n"));
 }
@@ -228,9 +237,9 @@ fn who_reads_up_to_another_meets_it() {
         world.publish(1, 1, 1, Age::New);
     });
     let view = world.index.join(&filter(1));
-    let open = |world: &World, tail| match world.index.begin(view, &Ask { tail: Some(tail), ..Ask::default() }, BEGAN) {
+    let open = |world: &World, tail| match world.begin(view, &Ask { tail: Some(tail), ..Ask::default() }) {
         Opening::Stream(cursor, _) => cursor,
-        Opening::Over => panic!("it goes on"),
+        Opening::Over | Opening::Unknown(_) => panic!("it goes on"),
     };
     let (mut ahead, mut behind) = (open(&world, Tail::Newest(1)), open(&world, Tail::All));
     while let Reading::Events(_) = world.index.read(view, &mut ahead, 1) {}

@@ -13,12 +13,17 @@ use super::dropped::GHOST_RUNS;
 use super::order::Ages;
 use super::state::ChannelKey;
 use super::*;
-use crate::batch::BATCH_OVERHEAD;
+use crate::batch::{BATCH_OVERHEAD, Backing};
 use crate::event::{Age, Event, Position};
 use crate::store::Store;
 
 mod cases;
+mod disk;
+mod guest;
 mod properties;
+
+use disk::Backed;
+use guest::Guest;
 
 /// Small enough that most runs drop something.
 const HISTORY: usize = 6 * (BATCH_OVERHEAD + 60);
@@ -36,9 +41,20 @@ struct Known {
     time: Millis,
     channel: usize,
     age: Age,
-    is_dropped: bool,
+    is_in_memory: bool,
+    is_on_disk: bool,
     /// Its channel is gone for good, so that nobody knows any more of which channel it was.
     is_buried: bool,
+}
+
+impl Known {
+    fn is_dropped(&self) -> bool {
+        !self.is_in_memory && !self.is_on_disk
+    }
+
+    fn position(&self) -> Position {
+        Position { number: self.number, time: self.time }
+    }
 }
 
 /// What the model knows of a channel.
@@ -65,6 +81,11 @@ enum Feeding {
 /// The index, the store that names its events, and the list of everything that ever was.
 struct World {
     index: Index,
+    backed: Backed,
+    /// How many events had been dropped when the daemon began.
+    dropped_before: u64,
+    /// Whether any of the disk turned out to be damaged.
+    is_damaged: bool,
     store: Store,
     now: Millis,
     events: Vec<Known>,
@@ -80,11 +101,28 @@ struct World {
 
 impl World {
     fn new(channels: usize) -> Self {
+        Self::backed(channels, Backed::Not)
+    }
+
+    fn backed(channels: usize, backed: Backed) -> Self {
         let mut index = Index::new(HISTORY, BEGAN);
         index.max_ghosts = GHOSTS;
         let (events, batches, feeds) = (Vec::new(), Vec::new(), vec![Feed::default(); channels]);
         let store = Store::new(BEGAN);
-        let mut world = Self { index, store, now: BEGAN, events, batches, feeds, next_key: 0, floor: 0, burials: 0 };
+        let mut world = Self {
+            index,
+            backed,
+            dropped_before: 0,
+            is_damaged: false,
+            store,
+            now: BEGAN,
+            events,
+            batches,
+            feeds,
+            next_key: 0,
+            floor: 0,
+            burials: 0,
+        };
         (0..channels).for_each(|channel| world.open(channel));
         world
     }
@@ -106,6 +144,8 @@ impl World {
         if feed.presence != Feeding::Living {
             return;
         }
+        self.let_go(channel, usize::MAX);
+        let feed = &mut self.feeds[channel];
         self.index.retire(feed.key);
         feed.presence = if feed.last == 0 { Feeding::Nothing } else { Feeding::Ghost };
         feed.has_new = true; // a file that appears later has no old lines
@@ -113,7 +153,7 @@ impl World {
         let mut runs = 0;
         let mut before = 0;
         for event in self.events.iter_mut().filter(own) {
-            event.is_dropped = true;
+            (event.is_in_memory, event.is_on_disk) = (false, false);
             runs += usize::from(event.number != before + 1);
             before = event.number;
         }
@@ -133,18 +173,24 @@ impl World {
     }
 
     fn publish(&mut self, channel: usize, lines: usize, step: i64, age: Age) {
+        let backing = if self.backed == Backed::Not { Backing::None } else { Backing::Disk };
+        self.publish_to(backing, channel, lines, step, age);
+    }
+
+    fn publish_to(&mut self, backing: Backing, channel: usize, lines: usize, step: i64, age: Age) {
         self.open(channel);
         self.now = self.now.saturating_add_signed(step);
         let age = if self.feeds[channel].has_new { Age::New } else { age };
         let mut turn = self.store.turn(&name(channel), self.now, age);
         (0..lines).for_each(|_| turn.add(Event { kind: None, data: b"x" }));
-        for batch in turn.commit() {
+        for batch in turn.commit(None) {
             let (first, last, time, cost) = (*batch.numbers().start(), *batch.numbers().end(), batch.time(), batch.cost());
-            let known = |number| Known { number, time, channel, age, is_dropped: false, is_buried: false };
+            let is_on_disk = backing == Backing::Disk;
+            let known = |number| Known { number, time, channel, age, is_in_memory: true, is_on_disk, is_buried: false };
             self.events.extend((first..=last).map(known));
             self.batches.push((channel, first, last, cost));
             self.feeds[channel].last = last;
-            self.index.publish(self.feeds[channel].key, batch);
+            self.index.publish(self.feeds[channel].key, batch.with(backing));
         }
         self.feeds[channel].has_new |= age == Age::New;
         drop(turn);
@@ -165,7 +211,10 @@ impl World {
                 return;
             }
             let (_, first, last, _) = self.batches.remove(oldest);
-            self.events.iter_mut().filter(|event| (first..=last).contains(&event.number)).for_each(|event| event.is_dropped = true);
+            self.events
+                .iter_mut()
+                .filter(|event| (first..=last).contains(&event.number))
+                .for_each(|event| event.is_in_memory = false);
         }
     }
 
@@ -192,7 +241,10 @@ impl World {
         let kept_there = [self.index.channels.len(), self.index.names.len(), self.index.fullest.len()];
         assert_eq!((kept_there, self.index.ghosts.len()), ([kept; 3], count(Feeding::Ghost)));
         assert_eq!(self.index.held(), self.batches.iter().map(|(.., cost)| cost).sum::<usize>());
-        assert_eq!(self.index.dropped(), self.events.iter().filter(|event| event.is_dropped).count() as u64);
+        assert_eq!(
+            self.index.dropped() + self.dropped_before,
+            self.events.iter().filter(|event| event.is_dropped()).count() as u64
+        );
     }
 
     /// The events of a view.
@@ -215,162 +267,6 @@ fn filter(which: usize) -> Filter {
     Filter::of(names.iter().map(|name| name.parse().unwrap()))
 }
 
-/// One client through all its connections.
-struct Guest {
-    filter: Filter,
-    connection: Option<(ViewKey, Cursor)>,
-    /// Which lines its connection is owed.
-    ages: Ages,
-    /// Everything at or below is done with, as the client's last id says it.
-    position: u64,
-    /// Events that it got.
-    got: BTreeSet<u64>,
-    /// Events that it was told it cannot get.
-    told: BTreeSet<u64>,
-    /// How many channels were gone for good when it was told of something last.
-    burials: usize,
-    /// The ids that it has seen, oldest first: it may come back with any that was cut off behind.
-    ids: Vec<EventId>,
-}
-
-impl Guest {
-    fn new(filter: Filter) -> Self {
-        let (got, told) = (BTreeSet::new(), BTreeSet::new());
-        Self { filter, connection: None, ages: Ages::All, position: 0, got, told, burials: 0, ids: Vec::new() }
-    }
-
-    /// Connects and checks the greeting. What the client is owed from now on: everything of its ages above its position that
-    /// it was not told of.
-    fn connect(&mut self, world: &mut World, ask: &Ask) {
-        self.burials = 0;
-        let view = world.index.join(&self.filter);
-        let Opening::Stream(cursor, greeting) = world.index.begin(view, ask, world.now) else {
-            world.index.leave(view);
-            return self.check_end(world);
-        };
-        self.connection = Some((view, cursor));
-        match greeting {
-            Greeting::None => {}
-            Greeting::Start(start) => {
-                assert_eq!(start.channels.iter().cloned().collect::<BTreeSet<_>>(), world.living(&self.filter));
-                self.position = start.position.number;
-                self.ids.push(EventId { position: start.position, channel: None });
-            }
-            Greeting::Gap(gap) if gap.reason == Reason::Restart => self.hear_of_restart(world, &gap),
-            Greeting::Gap(gap) => self.hear(world, &gap),
-        }
-    }
-
-    fn disconnect(&mut self, world: &mut World) {
-        if let Some((view, _)) = self.connection.take() {
-            world.index.leave(view);
-        }
-    }
-
-    /// Loses what came behind one of its ids, and comes back with that.
-    fn come_back(&mut self, world: &mut World, lose: usize) {
-        self.disconnect(world);
-        self.ids.truncate(self.ids.len().saturating_sub(lose).max(1));
-        let Some(id) = self.ids.last().cloned() else { return };
-        self.ages = Ages::All;
-        self.position = id.position.number;
-        self.got.retain(|number| *number <= id.position.number);
-        self.told.clear();
-        self.connect(world, &Ask { last_event_id: Some(id), ..Ask::default() });
-    }
-
-    /// Comes with an id of another life: what it has seen there is not repeated.
-    fn come_from_another_life(&mut self, world: &mut World, ago: u64) {
-        self.disconnect(world);
-        self.ages = Ages::New;
-        let position = Position { number: world.newest() + 1, time: world.now.saturating_sub(ago) };
-        self.connect(world, &Ask { last_event_id: Some(EventId { position, channel: None }), ..Ask::default() });
-    }
-
-    /// What it should have had up to `number`, and neither got nor was told of.
-    fn missing(&self, world: &World, number: u64) -> BTreeSet<u64> {
-        world.numbers(&self.filter, |event| {
-            (self.position + 1..=number).contains(&event.number)
-                && self.ages.contain(event.age)
-                && !self.got.contains(&event.number)
-                && !self.told.contains(&event.number)
-        })
-    }
-
-    fn hear_of_restart(&mut self, world: &World, gap: &Gap) {
-        assert_eq!(gap.channels.iter().cloned().collect::<BTreeSet<_>>(), world.living(&self.filter));
-        let time = gap.from.as_ref().unwrap().position.time;
-        let mut wanted = world.of(&self.filter).filter(|event| !event.is_dropped && event.age == Age::New && event.time > time);
-        assert_eq!(gap.to.number, wanted.next().map_or(world.newest(), |first| first.number - 1), "{gap:?}");
-        self.got.clear();
-        self.told = world.numbers(&self.filter, |event| event.is_dropped);
-        self.burials = world.burials;
-        self.position = gap.to.number;
-        self.ids = vec![EventId { position: gap.to, channel: None }];
-    }
-
-    fn hear(&mut self, world: &World, gap: &Gap) {
-        let owed = self.missing(world, world.newest());
-        let (lost, available): (BTreeSet<u64>, BTreeSet<u64>) = owed.into_iter().partition(|n| world.event(*n).is_dropped);
-        let channels: BTreeSet<_> = gap.channels.iter().cloned().collect();
-        let losers: BTreeSet<_> = lost.iter().map(|n| world.event(*n).channel).collect();
-        let may_be_floor = world.floor > self.position && world.burials > self.burials;
-        let is_blurred = losers.iter().any(|channel| world.feeds[*channel].is_blurred);
-        if may_be_floor && gap.lost.is_none() && channels == world.living(&self.filter) {
-            // Nobody can say more.
-        } else {
-            assert!(!lost.is_empty(), "a gap without a loss: {gap:?}");
-            assert!(!lost.iter().any(|n| world.event(*n).is_buried), "nobody can say where {lost:?} went, but: {gap:?}");
-            assert!(is_blurred || gap.lost == Some(lost.len() as u64), "{gap:?} for {lost:?}");
-            assert_eq!(channels, losers.into_iter().map(name).collect());
-        }
-        assert_eq!(gap.to.number, available.first().map_or(world.newest(), |first| first - 1), "just below the next event");
-        self.told.extend(lost);
-        self.burials = world.burials;
-        self.position = gap.to.number;
-        self.ids.push(EventId { position: gap.to, channel: None });
-    }
-
-    /// Reads once; true if there was anything.
-    fn read(&mut self, world: &mut World, room: usize) -> bool {
-        let Some((view, cursor)) = &mut self.connection else { return false };
-        match world.index.read(*view, cursor, room) {
-            Reading::Events(parts) => parts.iter().flat_map(|part| ids(part)).for_each(|id| self.take(world, id)),
-            Reading::Gap(gap) => self.hear(world, &gap),
-            Reading::CaughtUp => {
-                assert_eq!(self.missing(world, world.newest()), BTreeSet::new(), "caught up, and not told of these");
-                assert!(!world.living(&self.filter).is_empty(), "nothing can come any more");
-                return false;
-            }
-            Reading::Finished => {
-                self.disconnect(world);
-                self.check_end(world);
-                return false;
-            }
-            other @ Reading::Progress(_) => panic!("{other:?}"),
-        }
-        true
-    }
-
-    fn check_end(&self, world: &World) {
-        assert_eq!(self.missing(world, world.newest()), BTreeSet::new(), "over, and not told of these");
-        assert!(world.living(&self.filter).is_empty(), "more may come");
-    }
-
-    fn take(&mut self, world: &World, id: EventId) {
-        let number = id.position.number;
-        assert!(number > self.position, "{id} at or below the position {}", self.position);
-        assert!(self.filter.contains(id.channel.as_ref().unwrap()), "{id} is not of the view");
-        let event = world.event(number);
-        assert_eq!((id.position.time, id.channel.as_ref()), (event.time, Some(&name(event.channel))));
-        assert!(self.ages.contain(event.age), "{id} is old");
-        assert_eq!(self.missing(world, number - 1), BTreeSet::new(), "skipped before {id} without a gap");
-        self.got.insert(number);
-        self.position = number;
-        self.ids.push(id);
-    }
-}
-
 /// The ids of encoded events.
 fn ids(encoded: &[u8]) -> Vec<EventId> {
     let text = std::str::from_utf8(encoded).unwrap();
@@ -380,11 +276,15 @@ fn ids(encoded: &[u8]) -> Vec<EventId> {
 /// Everything that a finite or caught-up stream gives: the greeting's gap, and the numbers of its events.
 fn all_of(world: &mut World, which: &Filter, ask: &Ask) -> (Option<Gap>, Vec<u64>) {
     let view = world.index.join(which);
-    let Opening::Stream(mut cursor, greeting) = world.index.begin(view, ask, world.now) else { panic!("it is not over") };
+    let Opening::Stream(mut cursor, greeting) = world.begin(view, ask) else { panic!("it is not over") };
     let mut numbers = Vec::new();
     loop {
         match world.index.read(view, &mut cursor, 100) {
             Reading::Events(parts) => numbers.extend(parts.iter().flat_map(|part| ids(part)).map(|id| id.position.number)),
+            Reading::Archived(archived) => {
+                let ids = world.read_from_disk(which, &archived, 100, &mut cursor);
+                numbers.extend(ids.into_iter().map(|id| id.position.number));
+            }
             Reading::CaughtUp | Reading::Finished => break,
             other => panic!("nothing is published meanwhile, but: {other:?}"),
         }
@@ -399,6 +299,10 @@ fn all_of(world: &mut World, which: &Filter, ask: &Ask) -> (Option<Gap>, Vec<u64
 #[derive(Debug, Clone)]
 enum Step {
     Publish { channel: usize, lines: usize, clock: i64, age: Age },
+    PublishInVain { channel: usize, lines: usize },
+    LetGo { channel: usize, count: usize },
+    Damage { pick: prop::sample::Index, count: usize },
+    Restart,
     Open { channel: usize },
     Retire { channel: usize },
     Read { guest: usize, room: usize, times: usize },
@@ -421,7 +325,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let cut = (0..4_usize, 0..4_usize).prop_map(|(guest, lose)| Step::Cut { guest, lose });
     let stray = (0..4_usize, 0..400_u64).prop_map(|(guest, ago)| Step::Stray { guest, ago });
     let leave = (0..4_usize).prop_map(|guest| Step::Leave { guest });
-    let step = prop_oneof![12 => publish, 1 => open, 2 => retire, 8 => read, 4 => cut, 1 => stray, 2 => leave];
+    let in_vain = (0..4_usize, 1..4_usize).prop_map(|(channel, lines)| Step::PublishInVain { channel, lines });
+    let let_go = (0..4_usize, 1..9_usize).prop_map(|(channel, count)| Step::LetGo { channel, count });
+    let damage = (any::<prop::sample::Index>(), 1..4_usize).prop_map(|(pick, count)| Step::Damage { pick, count });
+    let disk = prop_oneof![2 => in_vain, 3 => let_go, 1 => damage, 1 => Just(Step::Restart)];
+    let step = prop_oneof![12 => publish, 1 => open, 2 => retire, 8 => read, 4 => cut, 1 => stray, 2 => leave, 4 => disk];
     proptest::collection::vec(step, 1..60)
 }
 
@@ -431,13 +339,19 @@ fn happen(world: &mut World, step: &Step) {
         Step::Publish { channel, lines, clock, age } => world.publish(channel, lines, clock, age),
         Step::Open { channel } => world.open(channel),
         Step::Retire { channel } => world.retire(channel),
+        Step::PublishInVain { channel, lines } if world.backed == Backed::ByDisk => {
+            world.publish_to(Backing::Failed, channel, lines, 1, Age::New);
+        }
+        Step::LetGo { channel, count } => world.let_go(channel, count),
+        Step::Damage { pick, count } => world.damage(pick, count),
+        Step::Restart => world.restart(),
         _ => {}
     }
 }
 
 /// A world in which things have been published and forgotten.
-fn published(steps: &[Step]) -> World {
-    let mut world = World::new(4);
+fn published(backed: Backed, steps: &[Step]) -> World {
+    let mut world = World::backed(4, backed);
     for step in steps {
         happen(&mut world, step);
     }
