@@ -8,7 +8,8 @@
 //!                                        views
 //! ```
 //!
-//! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are followed. The words are: a *source* gives
+//! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are
+//! followed, [`store::disk`] what survives; [`history`] tells what is there. The words are: a *source* gives
 //! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
 //! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
 //! can no longer get, a *life* is one unbroken numbering.
@@ -42,9 +43,13 @@ pub mod http;
 
 pub mod metrics;
 
+pub mod errno;
+
 pub mod clock;
 
 pub mod config;
+
+pub mod history;
 
 pub mod daemon;
 
@@ -54,7 +59,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing::{error, info};
 
-use config::cli::Layer;
+use config::cli::{Command, Layer};
 use config::world::World;
 use config::{Config, Logging};
 use daemon::exit::Fatal;
@@ -69,6 +74,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return refuse(&Fatal::usage(&error), Logging::guess(&arguments)),
     };
     let logging = Logging::of(&layer);
+    if let Some(Command::History(asked)) = &layer.command {
+        return history::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_history(&asked.directory, &error), logging));
+    }
     let config = match Config::check(&layer, &World::look()) {
         Ok(config) => config,
         Err(error) => return refuse(&error.into(), logging),

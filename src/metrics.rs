@@ -48,6 +48,8 @@ pub struct Metrics {
     pub refused_host: Counter,
     /// Requests refused for a foreign origin.
     pub refused_origin: Counter,
+    /// Files of the history that turned out to be damaged, or unreadable.
+    pub stored_damage: Counter,
     /// Connections cut because the peer did not take what it was sent.
     pub stalled: Counter,
 }

@@ -10,6 +10,7 @@ mod reading;
 mod signals;
 mod tasks;
 pub mod telemetry;
+mod upkeep;
 
 use std::io::{self, IsTerminal};
 use std::net::TcpListener;
@@ -29,6 +30,7 @@ use tracing::{error, info, warn};
 use crate::channel::Channels;
 use crate::clock;
 use crate::config::{Addresses, AtEof, Config};
+use crate::http::archived::{self, Archivist};
 use crate::http::client::Ending;
 use crate::http::crowd::Crowd;
 use crate::http::reactor::{Equipment, Reactors, TICK};
@@ -39,12 +41,13 @@ use crate::mapping::Mapper;
 use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
 use crate::source;
-use crate::store::Store;
+use crate::store::{History, Store};
 
 use exit::Fatal;
 use reading::{Reading, descriptors};
 use signals::{Request, Signals};
 use tasks::{Done, Tasks};
+use upkeep::Kept;
 
 /// The name of the task that reads standard input.
 const STDIN: &str = "standard input";
@@ -52,8 +55,12 @@ const STDIN: &str = "standard input";
 /// The steps of a stop by signal: reading ends, streams send what is there, streams end where they are. Together well below a
 /// second, because a person waits for the prompt.
 const STOP_READING: Duration = Duration::from_millis(100);
+const STOP_STORING: Duration = Duration::from_millis(300);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
+
+/// The name of the task that looks after the state directory.
+const UPKEEP: &str = "state directory";
 
 /// The most threads that write streams: one serves thousands of clients.
 const MOST_REACTORS: usize = 4;
@@ -130,6 +137,8 @@ struct Daemon {
     retry: Duration,
     /// How many sources are still to end.
     to_end: usize,
+    /// What survives, if anything does.
+    history: Option<Arc<History>>,
 }
 
 impl Daemon {
@@ -147,13 +156,13 @@ impl Daemon {
             metrics: Arc::default(),
             retry: config.retry,
             to_end: 0,
+            history: None,
         };
-        let began = clock::now();
-        let channels = Channels::new(config.history, began);
+        let (store, channels) = daemon.open_store(&config)?;
         let fittings = Fittings {
             max_line: config.max_line,
             mapper: Mapper { event_type: config.event_type.clone() },
-            store: Arc::new(Store::new(began)),
+            store: Arc::new(store),
             metrics: Arc::clone(&daemon.metrics),
         };
         let reading = Reading { channels: &channels, fittings, stop: &daemon.reading };
@@ -161,6 +170,26 @@ impl Daemon {
         let server = daemon.server(config, channels)?;
         daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
         Ok(daemon)
+    }
+
+    /// Who names events, and what they are published to: with a state directory all of it goes on where the last run has ended.
+    fn open_store(&mut self, config: &Config) -> Result<(Store, Channels), Fatal> {
+        let Some(state) = &config.state else {
+            let began = clock::now();
+            return Ok((Store::new(began), Channels::new(config.history, began)));
+        };
+        let (kept, report) = Kept::open(state, &self.metrics)?;
+        let history = Arc::clone(&kept.history);
+        let channels = Channels::new(config.history, history.began());
+        upkeep::restore(&channels, &history, &report);
+        history.tell(archived::tell(channels.clone()));
+        let told = channels.clone();
+        self.tasks.spawn_thread(UPKEEP, move || {
+            kept.look_after(&told);
+            Done::Upkeep
+        })?;
+        self.history = Some(Arc::clone(&history));
+        Ok((Store::of(history), channels))
     }
 
     fn server(&mut self, config: Config, channels: Channels) -> Result<Server, Fatal> {
@@ -173,9 +202,12 @@ impl Daemon {
             tick: TICK,
             give_back,
         };
-        let reactors = self.start_reactors(&equipment)?;
+        let read = |history| Archivist { history, metrics: Arc::clone(&self.metrics) };
+        let archivist = self.history.clone().map(read);
+        let reactors = self.start_reactors(&equipment, archivist.clone())?;
         let site = Site {
             channels,
+            archivist,
             slots: Arc::clone(&self.slots),
             metrics: Arc::clone(&self.metrics),
             hosts: config.hosts,
@@ -205,11 +237,11 @@ impl Daemon {
     }
 
     /// Starts the threads that write streams.
-    fn start_reactors(&mut self, equipment: &Equipment) -> Result<Arc<Reactors>, Fatal> {
+    fn start_reactors(&mut self, equipment: &Equipment, archivist: Option<Archivist>) -> Result<Arc<Reactors>, Fatal> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let count = (cores / 2).clamp(1, MOST_REACTORS);
-        let (reactors, threads) =
-            Reactors::new(count, equipment).map_err(|error| Fatal::unexpected("could not make an epoll instance", &error))?;
+        let (reactors, threads) = Reactors::new(count, equipment, archivist)
+            .map_err(|error| Fatal::unexpected("could not make an epoll instance", &error))?;
         for (number, reactor) in threads.into_iter().enumerate() {
             self.tasks.spawn_thread(&format!("reactor {number}"), move || match reactor.run() {
                 Ok(never) => match never {},
@@ -247,6 +279,7 @@ impl Daemon {
                     }
                     Done::Reactor(error) => return Err(Fatal::unexpected("could not wait for clients", &error)),
                     Done::Listener => return Err(Fatal::panicked("listener")),
+                    Done::Upkeep => return Err(Fatal::panicked(UPKEEP)),
                 },
                 () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,
             }
@@ -268,6 +301,10 @@ impl Daemon {
         let in_order = async {
             self.reading.raise();
             let _ = timeout(STOP_READING, self.tasks.until_sources_end()).await;
+            if let Some(history) = &self.history {
+                history.stop();
+                let _ = timeout(STOP_STORING, self.tasks.until_ended(UPKEEP)).await;
+            }
             self.ending.soon.cancel();
             self.connections.close();
             if timeout(STOP_SENDING.max(patience), self.connections.wait()).await.is_err() {

@@ -1,5 +1,6 @@
 //! Starts what reads: a thread for each stream and each named pipe, and one for all files.
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
@@ -17,7 +18,7 @@ use crate::pipeline::lanes::{self, Lanes};
 use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
 use crate::source::Stop;
 use crate::source::fifo::{Fifo, Make};
-use crate::source::file::{Files, Follower, Options};
+use crate::source::file::{Files, Follower, Options, Stored};
 use crate::source::stream::Stream;
 use crate::source::tee::Tee;
 
@@ -130,7 +131,7 @@ impl Reading<'_> {
         tasks.spawn_source(&label.clone(), move || {
             fifo.first_look(name, &mut |news| lanes.take(news));
             drop(looked);
-            let end = lanes::follow(|until, news| fifo.step(until, news), &mut lanes);
+            let end = lanes::follow(&mut fifo, &mut lanes);
             if is_removed {
                 fifo.remove();
             }
@@ -143,11 +144,13 @@ impl Reading<'_> {
     fn files(&self, files: Vec<Files>, config: &Config, looked: Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {
         let manner = Self::manner(Writer::File, None, config);
         let mut lanes = Lanes::new(self.fittings.clone(), manner, self.channels.clone());
-        let mut follower = Follower::new(options(config), self.stop.clone());
+        let store = Arc::clone(&self.fittings.store);
+        let stored = Stored::new(store.sources(), move |channel| store.source_of(channel));
+        let mut follower = Follower::new(options(config), stored, self.stop.clone());
         tasks.spawn_source(FILES, move || {
             follower.first_look(files, Instant::now() + FIRST_LINES, &mut |news| lanes.take(news));
             drop(looked);
-            let end = lanes::follow(|until, news| follower.step(until, news), &mut lanes);
+            let end = lanes::follow(&mut follower, &mut lanes);
             // An unfinished line is still in its file.
             Done::Source(FILES.to_owned(), end.map(|()| Outcome::Stopped))
         })

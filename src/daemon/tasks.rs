@@ -18,6 +18,8 @@ pub enum Done {
     Source(String, io::Result<Outcome>),
     /// A listener accepts no more, or nothing takes connections back: only when the daemon stops.
     Listener,
+    /// Nobody looks after the state directory any more: only when the daemon stops.
+    Upkeep,
     /// A reactor failed.
     Reactor(io::Error),
 }
@@ -75,6 +77,16 @@ impl Tasks {
             }
             Some(Err(error)) => Err(Fatal::panicked(self.names.get(&error.id()).map_or("?", String::as_str))),
             None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until the task of this name has ended.
+    pub async fn until_ended(&mut self, name: &str) {
+        while self.names.values().any(|running| running == name) {
+            if let Err(fatal) = self.next().await {
+                tracing::error!("{}", fatal.line());
+                return;
+            }
         }
     }
 

@@ -12,12 +12,14 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::Instant;
 
+use super::archived::{Archivist, Playback};
 use super::client::{self, Chunk, Client, Ending, Next};
 use super::crowd::Visitor;
 use super::query::Format;
+use super::router::Site;
 use super::stall::Pulse;
 use crate::batch::MAX_BATCH;
-use crate::channel::Listener;
+use crate::channel::{Archived, Listener};
 use crate::metrics::Metrics;
 
 /// The most bytes of a frame: the default of HTTP/2 (RFC 9113, 6.5.2). What is handed over waits for the peer's window unseen, so it is
@@ -86,14 +88,18 @@ struct Source {
     metrics: Arc<Metrics>,
     /// How much of an event larger than a chunk has gone out, while it goes out in pieces.
     large: Option<usize>,
+    /// What reads the disk, if there is one, and where it is.
+    archivist: Option<Archivist>,
+    playback: Option<Box<Playback>>,
 }
 
 impl StreamBody {
     /// The body of this client's response. `pulse` shows the connection that it is still being polled.
     #[must_use]
-    pub fn new(client: Client, ending: Ending, metrics: Arc<Metrics>, pulse: Pulse, visitor: Visitor) -> Self {
+    pub fn new(client: Client, site: &Site, pulse: Pulse, visitor: Visitor) -> Self {
         let ear = client.subscriber.listen();
-        let source = Source { client, ear, ending, metrics: Arc::clone(&metrics), large: None };
+        let (ending, metrics, archivist) = (site.ending.clone(), Arc::clone(&site.metrics), site.archivist.clone());
+        let source = Source { client, ear, ending, metrics: Arc::clone(&metrics), large: None, archivist, playback: None };
         let chunks = unfold(source, |mut source| async move { source.next().await.map(|chunk| (chunk, source)) });
         Self { chunks: Box::pin(chunks), rest: Bytes::new(), metrics, pulse, _visitor: visitor }
     }
@@ -121,6 +127,10 @@ impl Source {
             self.ear.note();
             match self.look() {
                 Next::Chunk(chunk) => return Some(Ok(chunk.into_bytes())),
+                Next::Archived(archived) => match self.read_archived(archived).await? {
+                    Some(chunk) => return Some(Ok(chunk.into_bytes())),
+                    None => continue,
+                },
                 Next::Cut => return Some(Err(Cut)),
                 Next::End => return None,
                 Next::Wait => {}
@@ -135,6 +145,16 @@ impl Source {
                 },
             }
         }
+    }
+
+    /// Reads on from the disk, in a thread that may wait for it.
+    async fn read_archived(&mut self, archived: Archived) -> Option<Option<Chunk>> {
+        let (archivist, filter) = (self.archivist.clone()?, self.client.subscriber.filter());
+        let (wanted, mut playback) = (archived.clone(), self.playback.take());
+        let read = move || (archivist.fetch(&filter, &wanted, MAX_BATCH, &mut playback), playback);
+        let (fetched, playback) = tokio::task::spawn_blocking(read).await.ok()?;
+        self.playback = playback;
+        Some(fetched.into_chunk(&archived, &mut self.client.subscriber, self.client.format))
     }
 
     fn look(&mut self) -> Next {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::query::{Format, Heartbeat};
 use super::slots::Slot;
-use crate::channel::{Cursor, Gap, Greeting, Reading, Subscriber};
+use crate::channel::{Archived, Cursor, Gap, Greeting, Reading, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
 
@@ -66,6 +66,8 @@ pub struct Span {
 pub enum Next {
     /// This goes out.
     Chunk(Chunk),
+    /// These have to be read from the disk.
+    Archived(Archived),
     /// Nothing until the view has news.
     Wait,
     /// The stream is cut without a clean end, so that the client knows that something is missing.
@@ -118,7 +120,10 @@ pub fn next(
             }
             Reading::Gap(_) if format == Format::Text => return Next::Cut,
             Reading::Gap(gap) => tell(&gap, &mut said, metrics),
-            Reading::CaughtUp | Reading::Finished if !said.is_empty() => return Next::Chunk(Chunk { said, ..Chunk::default() }),
+            Reading::CaughtUp | Reading::Finished | Reading::Archived(_) if !said.is_empty() => {
+                return Next::Chunk(Chunk { said, ..Chunk::default() });
+            }
+            Reading::Archived(archived) => return Next::Archived(archived),
             Reading::CaughtUp => return Next::Wait,
             Reading::Finished => return Next::End,
         }

@@ -90,7 +90,11 @@ fn tell(server: &Server, ended: hyper::Result<()>) {
 
 async fn serve_http1(socket: Socket, permit: OwnedSemaphorePermit, visitor: Visitor, server: &Server) -> hyper::Result<()> {
     let (site, aside) = (&server.site, Aside::default());
-    let answer = |request: Request<Incoming>| aside.sort(&request, site.answer(&request));
+    let answer = async |request: Request<Incoming>| {
+        let request = request.map(drop);
+        let response = site.answer(&request).await;
+        aside.sort(&request, response).await
+    };
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
@@ -116,14 +120,14 @@ async fn serve_http2(socket: Socket, server: &Server) -> hyper::Result<()> {
     let pulses = Pulses::default();
     let answer = |request: Request<Incoming>| {
         pulses.note_request();
-        let response = site.answer(&request).map(|content| match content {
-            Content::Full(body) => Body::Full(body),
-            Content::Stream(client) => {
-                let metrics = Arc::clone(&site.metrics);
-                Body::Stream(StreamBody::new(*client, site.ending.clone(), metrics, pulses.start(), crowd.enter()))
-            }
-        });
-        std::future::ready(Ok::<_, Infallible>(response))
+        let (site, pulses, crowd, request) = (Arc::clone(site), pulses.clone(), Arc::clone(crowd), request.map(drop));
+        async move {
+            let response = site.answer(&request).await.map(|content| match content {
+                Content::Full(body) => Body::Full(body),
+                Content::Stream(client) => Body::Stream(StreamBody::new(*client, &site, pulses.start(), crowd.enter())),
+            });
+            Ok::<_, Infallible>(response)
+        }
     };
     let mut connection = pin!(
         http2::Builder::new(TokioExecutor::new())

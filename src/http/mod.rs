@@ -4,6 +4,7 @@
 //! the file named for it. Streams over HTTP/1 leave hyper (`takeover`) and are written by a [`reactor`]; those over HTTP/2 are bodies
 //! ([`body`]). What is sent is the same ([`client`]). Nothing here knows where lines come from.
 
+pub mod archived;
 pub mod body;
 pub mod client;
 mod connection;
@@ -26,7 +27,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -34,6 +34,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::errno::reason;
 use crowd::{Crowd, Visitor};
 use reactor::{Newcomer, Reactors, Returned, Ticket};
 use router::Site;
@@ -105,8 +106,7 @@ async fn accept(listener: TcpListener, server: Server) {
             Err(error) => {
                 if told.is_none_or(|at| at.elapsed() > TELL_AGAIN) {
                     told = Some(Instant::now());
-                    let reason =
-                        error.raw_os_error().map_or_else(|| error.to_string(), |code| Errno::from_raw(code).desc().to_lowercase());
+                    let reason = reason(&error);
                     warn!("could not accept a connection: {reason}; trying again; is the limit of open files (ulimit -n) too low?");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;

@@ -20,6 +20,7 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use serde::Serialize;
 use tracing::warn;
 
+use super::archived::Archivist;
 use super::client::{Client, Ending};
 use super::host::{BadHost, HostNames};
 use super::origin::{Access, Origins, remedy};
@@ -27,10 +28,12 @@ use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
 use super::slots::{Slot, Slots};
 use super::{status, viewer};
-use crate::channel::{Channels, Greeting, Subscriber, Tail};
+use crate::channel::{Answers, Ask, Channels, Filter, Greeting, Status, Subscriber, Subscription, Tail};
 use crate::clock::now;
+use crate::event::Millis;
 use crate::mapping::EventType;
 use crate::metrics::Metrics;
+use crate::store::Condition;
 
 use crate::sse;
 
@@ -51,6 +54,8 @@ const PREFLIGHT_AGE: &str = "600";
 pub struct Site {
     /// What streams are made of.
     pub channels: Channels,
+    /// What reads the disk, if there is one.
+    pub archivist: Option<Archivist>,
     /// Places for clients.
     pub slots: Arc<Slots>,
     /// What is counted.
@@ -128,9 +133,9 @@ impl<'a> Endpoint<'a> {
 
 impl Site {
     /// Answers a request.
-    pub fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
+    pub async fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
         self.metrics.requests.add(1);
-        let mut response = self.answer_plainly(request).unwrap_or_else(|refusal| refusal);
+        let mut response = self.answer_plainly(request).await.unwrap_or_else(|refusal| refusal);
         if request.version() <= Version::HTTP_10 {
             // hyper would promise to keep a connection alive whose end is the end of the body.
             response = closing(response);
@@ -139,7 +144,7 @@ impl Site {
         response
     }
 
-    fn answer_plainly<B>(&self, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
+    async fn answer_plainly<B>(&self, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         refuse_long_targets(request)?;
         let endpoint = Endpoint::of(request.uri().path());
         if !endpoint.as_ref().is_some_and(Endpoint::is_health) {
@@ -156,23 +161,37 @@ impl Site {
         let access = if endpoint.is_data() { self.check_origin(request)? } else { Access::Own };
         let response = match *request.method() {
             Method::OPTIONS => Ok(preflight(request, &access)),
-            _ => self.serve(&endpoint, request),
+            _ => self.serve(&endpoint, request).await,
         };
         // Also an error must be readable by a page that may read the answer.
         let dress = |response| if endpoint.is_data() { self.with_cors(response, &access) } else { response };
         response.map(dress).map_err(dress)
     }
 
-    fn serve<B>(&self, endpoint: &Endpoint<'_>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
+    async fn serve<B>(&self, endpoint: &Endpoint<'_>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         Ok(match endpoint {
             Endpoint::Page => viewer::page(&self.title, self.event_type.as_ref().map(AsRef::as_ref)),
             Endpoint::Asset(name) => viewer::asset(name).ok_or_else(|| text(StatusCode::NOT_FOUND, "no such asset"))?,
-            Endpoint::Events(name) => return self.stream(*name, request),
-            Endpoint::Channels => status::channels(&self.channels.status()),
-            Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), &self.channels.status()),
+            Endpoint::Events(name) => return self.stream(*name, request).await,
+            Endpoint::Channels => status::channels(&self.status(), self.stored().as_ref()),
+            Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), &self.channels.status(), self.stored().as_ref()),
             Endpoint::Healthz => status::healthz(),
-            Endpoint::Readyz => status::readyz(request.uri().query(), &self.channels.status()),
+            Endpoint::Readyz => status::readyz(request.uri().query(), &self.channels.status(), self.stored().as_ref()),
         })
+    }
+
+    /// What is on the disk, if there is one.
+    fn stored(&self) -> Option<Condition> {
+        self.archivist.as_ref().map(|archivist| archivist.history.condition())
+    }
+
+    /// What there is, in memory and on the disk.
+    fn status(&self) -> Status {
+        let mut status = self.channels.status();
+        if let Some(archivist) = &self.archivist {
+            archivist.complete(&mut status);
+        }
+        status
     }
 
     fn check_host<B>(&self, request: &Request<B>) -> Result<(), Response<Content>> {
@@ -222,7 +241,7 @@ impl Site {
     }
 
     /// `/events` and everything below it.
-    fn stream<B>(&self, path: Option<&str>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
+    async fn stream<B>(&self, path: Option<&str>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         let now = now();
         let query = query::read(path, request.uri().query(), request.headers(), self.tail, now).map_err(|bad| refuse(&bad))?;
         if let Some(unknown) = query.names.iter().find(|name| !self.channels.knows(name)) {
@@ -234,11 +253,29 @@ impl Site {
         }
         // The place comes first, so that who waits outside costs nothing else.
         let Some(slot) = self.slots.take() else { return Ok(self.busy(request)) };
-        let Some(stream) = self.channels.subscribe(&query.filter, &query.ask, now) else {
+        let Some(stream) = self.subscribe(&query.filter, &query.ask, now).await else {
             return Ok(empty(StatusCode::NO_CONTENT));
         };
         self.metrics.streams.add(1);
         Ok(self.open(head, &query, stream, slot))
+    }
+
+    /// Subscribes to a view, and asks the disk for what has to be known before. `None` if the client has everything and nothing more will ever come.
+    async fn subscribe(&self, filter: &Filter, ask: &Ask, now: Millis) -> Option<(Subscriber, Greeting)> {
+        let mut answers = Answers::default();
+        loop {
+            let question = match self.channels.subscribe(filter, ask, now, &answers) {
+                Subscription::Stream(subscriber, greeting) => return Some((subscriber, greeting)),
+                Subscription::Over => return None,
+                Subscription::Unknown(question) => question,
+            };
+            let (archivist, filter) = (self.archivist.clone()?, filter.clone());
+            let ask_disk = move || {
+                archivist.answer(question, &filter, &mut answers);
+                answers
+            };
+            answers = tokio::task::spawn_blocking(ask_disk).await.ok()?;
+        }
     }
 
     fn open(

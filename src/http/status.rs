@@ -1,10 +1,12 @@
 //! What the daemon says of itself: health, channels, metrics.
 
 use hyper::{Response, StatusCode};
+use serde::Serialize;
 
 use super::response::{self, Content};
 use crate::channel::Status;
 use crate::metrics::Metrics;
+use crate::store::Condition;
 
 /// `/healthz`: the daemon answers.
 #[must_use]
@@ -12,29 +14,43 @@ pub fn healthz() -> Response<Content> {
     response::text(StatusCode::OK, "ok")
 }
 
-/// `/readyz`: streams are served. With `?strict` also: no source has failed or cannot be read now.
+/// `/readyz`: streams are served. With `?strict` also: no source has failed or cannot be read now, and history can be written.
 /// One that is not there yet is waited for, which is no failure.
 #[must_use]
-pub fn readyz(query: Option<&str>, status: &Status) -> Response<Content> {
+pub fn readyz(query: Option<&str>, status: &Status, stored: Option<&Condition>) -> Response<Content> {
     let is_strict = query.unwrap_or("").split('&').any(|pair| pair.split('=').next() == Some("strict"));
     let has_failed = status.channels.iter().any(|channel| channel.has_failed);
-    if is_strict && has_failed {
-        response::text(StatusCode::SERVICE_UNAVAILABLE, "a source cannot be read")
-    } else {
-        response::text(StatusCode::OK, "ok")
-    }
+    let is_unwritten = stored.is_some_and(|stored| stored.failing.is_some());
+    let code = if is_strict && (has_failed || is_unwritten) { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
+    response::text(
+        code,
+        match (has_failed, is_unwritten) {
+            (_, true) => "history cannot be written; streams go on from memory",
+            (true, _) if is_strict => "a source cannot be read",
+            _ => "ok",
+        },
+    )
+}
+
+/// What `/channels` shows.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a Status,
+    /// What is on the disk; null without a state directory.
+    stored: Option<&'a Condition>,
 }
 
 /// `/channels`: what there is, as JSON.
 #[must_use]
-pub fn channels(status: &Status) -> Response<Content> {
-    let json = serde_json::to_vec(status).expect("a status is plain structs, strings and numbers");
+pub fn channels(status: &Status, stored: Option<&Condition>) -> Response<Content> {
+    let json = serde_json::to_vec(&Shown { status, stored }).expect("a status is plain structs, strings and numbers");
     response::content(StatusCode::OK, "application/json", json)
 }
 
 /// `/metrics`: counters and gauges in the Prometheus text format, without labels that grow.
 #[must_use]
-pub fn metrics(metrics: &Metrics, clients: usize, status: &Status) -> Response<Content> {
+pub fn metrics(metrics: &Metrics, clients: usize, status: &Status, stored: Option<&Condition>) -> Response<Content> {
     let counters = [
         ("input_bytes", "Bytes read from sources.", metrics.input_bytes.get()),
         ("input_lines", "Lines read from sources.", metrics.input_lines.get()),
@@ -51,11 +67,19 @@ pub fn metrics(metrics: &Metrics, clients: usize, status: &Status) -> Response<C
         ("refused_origins", "Requests refused for their origin.", metrics.refused_origin.get()),
         ("stalled_connections", "Connections cut by --write-timeout.", metrics.stalled.get()),
         ("dropped_events", "Events dropped from the history.", status.dropped),
+        ("stored_failures", "Times that history began to be not writable.", stored.map_or(0, |stored| stored.failures)),
+        ("stored_damage", "Files of the state directory that were damaged or unreadable.", metrics.stored_damage.get()),
     ];
     let gauges = [
         ("clients", "Streams open now.", clients as u64),
         ("history_bytes", "What the retained events cost.", status.history_bytes as u64),
         ("channels", "Channels.", status.channels.len() as u64),
+        ("stored_bytes", "What history takes on the disk.", stored.map_or(0, |stored| stored.bytes)),
+        (
+            "stored_failing",
+            "Whether history cannot be written now.",
+            stored.map_or(0, |stored| u64::from(stored.failing.is_some())),
+        ),
     ];
     let mut text = String::new();
     for (name, help, value) in counters {

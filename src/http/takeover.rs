@@ -6,13 +6,12 @@
 //! version is pinned.
 
 use std::convert::Infallible;
-use std::future::{Future, Pending, Ready, poll_fn, ready};
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 
 use bytes::Bytes;
-use futures_util::future::Either;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap};
@@ -46,22 +45,22 @@ pub struct Stream {
 #[derive(Debug, Default)]
 pub struct Aside(Mutex<Option<Stream>>);
 
-/// hyper's answer to a request: whole, or never.
-pub type Answer = Either<Ready<Result<Response<Full<Bytes>>, Infallible>>, Pending<Result<Response<Full<Bytes>>, Infallible>>>;
-
 impl Aside {
-    /// Gives hyper what is whole, and puts aside what is a stream.
-    pub fn sort(&self, request: &Request<Incoming>, response: Response<Content>) -> Answer {
+    /// Gives hyper what is whole; puts aside what is a stream, and never comes back.
+    ///
+    /// # Errors
+    /// None.
+    pub async fn sort(&self, request: &Request<()>, response: Response<Content>) -> Result<Response<Full<Bytes>>, Infallible> {
         let (parts, content) = response.into_parts();
         match content {
-            Content::Full(body) => Either::Left(ready(Ok(Response::from_parts(parts, body)))),
+            Content::Full(body) => Ok(Response::from_parts(parts, body)),
             Content::Stream(client) => {
                 let framing = if request.version() == Version::HTTP_11 { Framing::Chunked } else { Framing::Plain };
                 let after =
                     if framing == Framing::Chunked && !asks_for_close(request.headers()) { After::Stay } else { After::Close };
                 let head = head(&parts.headers, framing, after);
                 *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Stream { head, framing, after, client });
-                Either::Right(std::future::pending())
+                std::future::pending().await
             }
         }
     }

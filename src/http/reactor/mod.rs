@@ -11,6 +11,9 @@
 //!
 //! While a round lasts, news gather; the next sweep sends them together. So chunks grow with the load, without a timer.
 //!
+//! Who wants what is on the disk alone is handed over to a reactor that does nothing else, and comes back when it has everything: nobody waits
+//! for the disk but those who read from it.
+//!
 //! # Invariants
 //! - A seat is in exactly one place: *live* in one group, *behind* and in the queue once, or *stalled* with something pending.
 //! - A chunk that clients have taken a part of is held as long as there is room, a mebibyte for all of them. Beyond it a client keeps the
@@ -19,6 +22,7 @@
 //! - A group is level: what one member waits for, all do.
 
 mod arrival;
+mod doors;
 mod group;
 mod seat;
 mod sweep;
@@ -31,8 +35,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::io;
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use mio::{Events, Poll, Token, Waker};
@@ -42,6 +45,7 @@ use tokio::sync::mpsc::Sender;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::debug;
 
+use super::archived::Archivist;
 use super::client::{Client, Ending};
 use super::crowd::Visitor;
 use crate::channel::{Doorbell, ViewKey};
@@ -51,6 +55,9 @@ use group::{Group, Kind};
 use seat::{Peer, Pending, Place, Room, Seat};
 use visits::{Tick, Visit, Visits};
 
+use doors::Door;
+
+pub use doors::Reactors;
 pub use visits::TICK;
 use wire::{Framing, Wire};
 
@@ -134,50 +141,13 @@ pub struct Equipment {
     pub give_back: Sender<Returned>,
 }
 
-/// The ways to all reactors.
+/// What a reactor reads.
 #[derive(Debug)]
-pub struct Reactors {
-    doors: Vec<Arc<Door>>,
-    next: AtomicUsize,
-}
-
-/// The way to a reactor.
-#[derive(Debug)]
-struct Door {
-    newcomers: Mutex<Vec<Newcomer>>,
-    bell: Arc<Doorbell>,
-}
-
-impl Reactors {
-    /// Ways to the reactors that are started with [`Reactor::run`], at least one.
-    ///
-    /// # Errors
-    /// The kernel gives no epoll instance.
-    pub fn new(count: usize, equipment: &Equipment) -> io::Result<(Self, Vec<Reactor>)> {
-        let reactors = (0..count.max(1)).map(|_| Reactor::new(equipment.clone())).collect::<io::Result<Vec<_>>>()?;
-        let doors = reactors.iter().map(|reactor| Arc::clone(&reactor.door)).collect();
-        Ok((Self { doors, next: AtomicUsize::new(0) }, reactors))
-    }
-
-    /// Seats a client with one of them.
-    pub fn seat(&self, newcomer: Newcomer) {
-        let door = &self.doors[self.next.fetch_add(1, Ordering::Relaxed) % self.doors.len()];
-        door.newcomers.lock().unwrap_or_else(PoisonError::into_inner).push(newcomer);
-        door.bell.rouse();
-    }
-
-    /// Streams are to end: whoever sleeps must know it.
-    pub fn rouse(&self) {
-        for door in &self.doors {
-            door.bell.rouse();
-        }
-    }
-}
-
-impl Door {
-    fn is_empty(&self) -> bool {
-        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
+pub enum Manner {
+    /// Memory alone: it never waits. Clients who have everything are here.
+    Live,
+    /// The disk as well, and may have to wait for it. Clients are here who want what is not in memory any more.
+    Archived(Archivist),
 }
 
 /// A member of a group who did not take all that it was sent: what is pending for it, or nothing if it has gone.
@@ -186,7 +156,10 @@ type Fallen = (u32, Option<Box<Pending>>);
 /// A thread that serves clients.
 pub struct Reactor {
     equipment: Equipment,
+    manner: Manner,
     door: Arc<Door>,
+    /// The ways to those of the other manner.
+    others: Vec<Arc<Door>>,
     poll: Poll,
     events: Events,
     /// Each in memory of its own, which goes back when it leaves.
@@ -217,14 +190,16 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    fn new(equipment: Equipment) -> io::Result<Self> {
+    fn new(equipment: Equipment, manner: Manner) -> io::Result<Self> {
         let (poll, tick) = (Poll::new()?, equipment.tick);
         let waker = Waker::new(poll.registry(), WAKE)?;
         // A kernel that cannot even count up has nobody left to tell it.
         let bell = Doorbell::new(move || drop(waker.wake()));
         Ok(Self {
             equipment,
+            manner,
             door: Arc::new(Door { newcomers: Mutex::default(), bell }),
+            others: Vec::new(),
             poll,
             events: Events::with_capacity(EVENTS),
             seats: Slab::new(),

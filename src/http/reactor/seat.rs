@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use super::visits::Tick;
 use super::wire::{Framing, Wire};
-use super::{After, Newcomer, Ticket};
+use super::{After, Manner, Newcomer, Ticket};
 use crate::channel::Subscriber;
+use crate::http::archived::Playback;
 use crate::http::client::{Chunk, Client, Span};
 use crate::http::query::{Format, Heartbeat};
 use crate::http::slots::Slot;
@@ -22,6 +23,9 @@ const MAX_DRAINED: usize = 64 * 1024;
 
 /// The most bytes of chunks that are kept because clients have taken a part of them, for all clients of a reactor.
 const MAX_KEPT: usize = 1 << 20;
+
+/// How many clients may keep open files while they stand still.
+const FEW: usize = 256;
 
 /// A client.
 #[derive(Debug)]
@@ -45,6 +49,8 @@ pub struct Seat {
     first: Option<Box<First>>,
     /// What it has taken a part of.
     pub pending: Option<Box<Pending>>,
+    /// Where it is on the disk, if it is there.
+    pub playback: Option<Box<Playback>>,
     /// What the client has sent behind its request.
     pub unread: Vec<u8>,
     slot: Option<Slot>,
@@ -124,12 +130,12 @@ impl Sent {
 impl Seat {
     /// Seats a client.
     #[must_use]
-    pub fn new(newcomer: Newcomer, guest: u32, now: Tick) -> Self {
+    pub fn new(newcomer: Newcomer) -> Self {
         let Newcomer { stream, unread, head, framing, after, client, ticket } = newcomer;
         let Client { subscriber, format, heartbeat, silence, slot, said } = client;
         Self {
             socket: stream,
-            guest,
+            guest: 0,
             place: Place::Behind,
             subscriber,
             format,
@@ -138,13 +144,27 @@ impl Seat {
             after,
             peer: Peer::Open,
             visit: Tick::MAX,
-            moved: now,
+            moved: 0,
             silence,
             first: Some(Box::new(First { head, said })),
             pending: None,
+            playback: None,
             unread,
             slot: Some(slot),
             ticket,
+        }
+    }
+
+    /// Comes to a reactor as its so manieth guest.
+    pub fn arrive(&mut self, guest: u32, now: Tick) {
+        (self.guest, self.place, self.visit, self.moved, self.playback) = (guest, Place::Behind, Tick::MAX, now, None);
+    }
+
+    /// Its client does not take what it has been sent: of the disk it keeps a place, if it is one of few, or nothing.
+    pub fn let_playback_rest(&mut self, of: usize) {
+        match &mut self.playback {
+            Some(playback) if of <= FEW => playback.rest(),
+            playback => *playback = None,
         }
     }
 
@@ -213,10 +233,10 @@ impl Seat {
     }
 
     /// Sends on what is pending. `None` if it is no longer kept by anybody: then the stream can only be cut.
-    pub fn send_on(&mut self, pending: &mut Pending, wire: &mut Wire, now: Tick) -> Option<Sent> {
+    pub fn send_on(&mut self, pending: &mut Pending, wire: &mut Wire, now: Tick, manner: &Manner) -> Option<Sent> {
         let wire = match &pending.kept {
             Some(kept) => &kept.wire,
-            None if self.refill(pending, wire) => wire,
+            None if self.refill(pending, wire, manner) => wire,
             None => return None,
         };
         let sent = self.send(wire, pending.sent, now);
@@ -225,11 +245,16 @@ impl Seat {
     }
 
     /// Fills the wire with what is pending, read once more. False if it is no longer retained.
-    fn refill(&self, pending: &Pending, wire: &mut Wire) -> bool {
+    fn refill(&self, pending: &Pending, wire: &mut Wire, manner: &Manner) -> bool {
         let chunk = match &pending.span {
             None => Chunk { said: pending.said.clone(), ..Chunk::default() },
             Some(span) => {
-                let Some(events) = self.subscriber.read_again(&span.from, span.to) else { return false };
+                let in_memory = self.subscriber.read_again(&span.from, span.to);
+                let on_disk = || match manner {
+                    Manner::Archived(archivist) => archivist.read_again(&self.subscriber.filter(), span),
+                    Manner::Live => None,
+                };
+                let Some(events) = in_memory.or_else(on_disk) else { return false };
                 Chunk::of_events(pending.said.clone(), events, span.from.clone(), span.to, self.format)
             }
         };

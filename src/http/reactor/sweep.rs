@@ -102,7 +102,7 @@ fn look(group: &mut Group, kind: Kind) -> News {
             if chunk.is_empty() { News::Nothing } else { News::Chunk(chunk) }
         }
         Reading::CaughtUp => News::CaughtUp,
-        Reading::Gap(_) | Reading::Finished => {
+        Reading::Archived(_) | Reading::Gap(_) | Reading::Finished => {
             group.edge = from;
             News::Apart
         }

@@ -9,8 +9,9 @@ use super::group::Group;
 use super::seat::{Part, Peer, Pending, Place, Seat, Sent};
 use super::visits::Tick;
 use super::wire::Framing;
-use super::{After, GONE, Reactor, Returned, SLICE, kind_of};
+use super::{After, GONE, Manner, Reactor, Returned, SLICE, kind_of};
 use crate::batch::MAX_BATCH;
+use crate::channel::Archived;
 use crate::http::client::{self, Chunk, Next};
 use crate::http::query::Format;
 
@@ -56,6 +57,8 @@ impl Reactor {
                 let part = if seat.subscriber.is_finished() { Part::Last } else { Part::Inner };
                 self.send(number, &head, &chunk, part);
             }
+            Next::Archived(_) if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
+            Next::Archived(archived) => self.read_archived(number, &archived),
             Next::Cut => self.cut(number, &head),
             Next::End => self.send(number, &head, &Chunk::default(), Part::Last),
             Next::Wait if self.is_ending => self.send(number, &head, &Chunk::default(), Part::Last),
@@ -65,10 +68,21 @@ impl Reactor {
         }
     }
 
+    /// Reads on from the disk, or leaves that to a reactor that may wait for it.
+    fn read_archived(&mut self, number: u32, archived: &Archived) {
+        let Manner::Archived(archivist) = &self.manner else { return self.hand_over(number) };
+        let Seat { subscriber, format, playback, .. } = &mut *self.seats[number as usize];
+        let fetched = archivist.fetch(&subscriber.filter(), archived, TURN, playback);
+        match fetched.into_chunk(archived, subscriber, *format) {
+            Some(chunk) => self.send(number, &[], &chunk, Part::Inner),
+            None => self.put_behind(number),
+        }
+    }
+
     /// Sends the rest of what was pending.
     fn go_on(&mut self, number: u32, mut pending: Box<Pending>) {
         let seat = &mut self.seats[number as usize];
-        match seat.send_on(&mut pending, &mut self.wire, self.now) {
+        match seat.send_on(&mut pending, &mut self.wire, self.now, &self.manner) {
             None => self.dismiss(number, BEHIND),
             Some(outcome) => self.settle(number, outcome, pending.part(), Some(pending)),
         }
@@ -125,6 +139,9 @@ impl Reactor {
 
     /// The client has everything: it joins those who wait for the same.
     fn join(&mut self, number: u32) {
+        if matches!(self.manner, Manner::Archived(_)) {
+            return self.hand_over(number);
+        }
         let seat = &mut self.seats[number as usize];
         let cursor = seat.subscriber.cursor();
         let kind = kind_of(seat);
@@ -150,9 +167,11 @@ impl Reactor {
 
     /// The socket is full: the rest goes out when it has room.
     pub(super) fn stall(&mut self, number: u32, pending: Box<Pending>) {
+        let seats = self.seats.len();
         let seat = &mut self.seats[number as usize];
         seat.place = Place::Stalled;
         seat.pending = Some(pending);
+        seat.let_playback_rest(seats);
         let due = self.visits.after(seat.moved, self.equipment.write_timeout);
         self.visit_at(number, due);
     }
