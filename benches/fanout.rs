@@ -89,6 +89,10 @@ struct Ask {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("{}", usage());
+        return ExitCode::SUCCESS;
+    }
     match ask(std::env::args().skip(1)).and_then(|ask| run(&ask)) {
         Ok(code) => code,
         Err(error) => {
@@ -142,7 +146,6 @@ fn ask(mut arguments: impl Iterator<Item = String>) -> io::Result<Ask> {
         let scenario = SCENARIOS.into_iter().find(|scenario| *scenario == argument);
         match argument.as_str() {
             "--bench" => {} // cargo says it to every benchmark
-            "--help" | "-h" => return Err(io::Error::other(usage())),
             "--quick" => ask.extent = QUICK,
             "--markdown" => ask.is_markdown = true,
             "--only" => ask.who = contestants(&arguments.next().unwrap_or_default())?,

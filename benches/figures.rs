@@ -7,7 +7,7 @@
 //! cargo bench --bench figures -- reading      only the measurement of this name
 //! ```
 //!
-//! Seven measurements, each in a file of its own:
+//! Eight measurements, each in a file of its own:
 //!
 //! ```text
 //! start     spawn ─▸ first connect ─▸ first answer ─▸ ready line
@@ -16,6 +16,7 @@
 //! latency   writer ─pipe▸ bridge ─TCP▸ client    beside   writer ─pipe▸ relay ─TCP▸ client
 //! reading   file ─▸ bridge, there and growing    beside   writer ─pipe▸ bridge, and file ─▸ tail ─pipe▸ nothing
 //! following writer ─file▸ bridge ─TCP▸ client    with hints of the kernel, and without
+//! state     writer ─pipe▸ bridge ─▸ state directory ─▸ bridge ─TCP▸ client   beside   dd, and sendfile(2) in C
 //! idle      a thousand files that nobody writes: CPU time; five thousand: memory and descriptors
 //! ```
 //!
@@ -37,6 +38,7 @@ mod figures {
     pub(crate) mod memory;
     pub(crate) mod reading;
     pub(crate) mod start;
+    pub(crate) mod state;
 
     // What they stand on.
     pub(crate) mod client;
@@ -53,12 +55,12 @@ use std::time::Duration;
 use figures::machine::Cores;
 use figures::part::Part;
 use figures::table::{Row, Table};
-use figures::{following, idle, ingest, latency, machine, memory, reading, start};
+use figures::{following, idle, ingest, latency, machine, memory, reading, start, state};
 
 const USAGE: &str = "cargo bench --bench figures [-- [--quick] [--check] [NAME...]]";
 
 /// What can be measured alone, by name.
-const NAMES: [&str; 7] = ["start", "memory", "idle", "ingest", "reading", "latency", "following"];
+const NAMES: [&str; 8] = ["start", "memory", "idle", "ingest", "state", "reading", "latency", "following"];
 
 /// How much is measured.
 struct Extent {
@@ -67,6 +69,7 @@ struct Extent {
     ingest_rounds: usize,
     /// Whether nobody else should want the cores.
     wants_quiet: bool,
+    state: state::Extent,
     latency_rounds: usize,
     /// Lines in each round, one a millisecond.
     latency_lines: u32,
@@ -82,6 +85,7 @@ const FULL: Extent = Extent {
     memory_rounds: 5,
     ingest_rounds: 9,
     wants_quiet: true,
+    state: state::Extent { rounds: 5, gibibytes: 10 },
     latency_rounds: 6,
     latency_lines: 5000,
     reading_rounds: 5,
@@ -95,6 +99,7 @@ const QUICK: Extent = Extent {
     memory_rounds: 3,
     ingest_rounds: 3,
     wants_quiet: false,
+    state: state::Extent { rounds: 2, gibibytes: 1 },
     latency_rounds: 3,
     latency_lines: 1000,
     reading_rounds: 2,
@@ -112,12 +117,17 @@ enum Ask {
         is_checked: bool,
     },
     Part(Part),
+    Usage,
 }
 
 fn main() -> io::Result<ExitCode> {
     match ask(std::env::args().skip(1))? {
         Ask::Figures { extent, names, is_checked } => measure(&extent, &names, is_checked),
         Ask::Part(part) => part.play().map(|()| ExitCode::SUCCESS),
+        Ask::Usage => {
+            println!("usage: {USAGE}; names: {}", NAMES.join(", "));
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }
 
@@ -126,6 +136,7 @@ fn ask(mut arguments: impl Iterator<Item = String>) -> io::Result<Ask> {
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--bench" => {} // cargo says it to every benchmark
+            "--help" | "-h" => return Ok(Ask::Usage),
             "--quick" => extent = QUICK,
             "--check" => is_checked = true,
             "--part" => return Part::read(arguments).map(Ask::Part),
@@ -149,6 +160,7 @@ fn measure(extent: &Extent, names: &[String], is_checked: bool) -> io::Result<Ex
     let idling = if_asked("idle", &|| idle::measure(extent.idle_rounds, extent.idling))?;
     let mut table = Table::begin();
     table.add(&if_asked("ingest", &|| ingest::measure(&cores, extent.ingest_rounds, extent.wants_quiet))?);
+    table.add(&if_asked("state", &|| state::measure(&cores, extent.state))?);
     table.add(&if_asked("reading", &|| reading::measure(&cores, extent.reading_rounds, extent.wants_quiet))?);
     table.add(&if_asked("latency", &|| latency::measure(&cores, extent.latency_rounds, extent.latency_lines))?);
     table.add(&if_asked("following", &|| following::measure(&cores, extent.following_rounds, extent.latency_lines))?);

@@ -20,12 +20,12 @@ use super::table::{Row, Target};
 const TARGET: Target = Target::AtLeast(300.0);
 
 /// Blocks in a round: half a gigabyte.
-const BLOCKS: u64 = 546;
+pub(crate) const BLOCKS: u64 = 546;
 
 /// How fast one reader was, in MB/s.
-struct Pace {
+pub(crate) struct Pace {
     /// By the clock on the wall.
-    wall: f64,
+    pub(crate) wall: f64,
     /// By the CPU time of the reader.
     cpu: f64,
 }
@@ -50,14 +50,24 @@ pub(crate) fn measure(cores: &Cores, rounds: usize, is_quiet: bool) -> io::Resul
     ])
 }
 
+/// How many bytes a round has.
+pub(crate) fn bytes() -> u64 {
+    BLOCKS * LINES_IN_BLOCK * LINE as u64
+}
+
 /// Feeds one reader and takes its time.
-fn pace(mut reader: Command, cores: &Cores) -> io::Result<Pace> {
+pub(crate) fn pace(reader: Command, cores: &Cores) -> io::Result<Pace> {
+    pace_of(reader, cores, BLOCKS)
+}
+
+/// The same with so many blocks.
+pub(crate) fn pace_of(mut reader: Command, cores: &Cores, blocks: u64) -> io::Result<Pace> {
     let (output, input) = io::pipe()?;
     reader.stdin(output);
     let reader = Process::start(reader)?;
     reader.wait_for("listening on")?;
 
-    let mut writer = process::part(cores.of_others(), &["write", &BLOCKS.to_string()])?;
+    let mut writer = process::part(cores.of_others(), &["write", &blocks.to_string()])?;
     writer.stdin(Stdio::piped()).stdout(input);
     let mut writer = Process::start(writer)?;
     writer.wait_for("ready to write")?;
@@ -66,11 +76,11 @@ fn pace(mut reader: Command, cores: &Cores) -> io::Result<Pace> {
     drop(writer.take_stdin());
     let end = reader.wait_for("standard input ended after")?;
     let wall = end.at.saturating_duration_since(began);
-    check(&end.line, BLOCKS * LINES_IN_BLOCK)?;
+    check(&end.line, blocks * LINES_IN_BLOCK)?;
     let cpu = reader.end()?;
 
     #[allow(clippy::cast_precision_loss, reason = "a sum of megabytes has no use for the 53rd bit")]
-    let megabytes = (BLOCKS * LINES_IN_BLOCK * LINE as u64) as f64 / 1e6;
+    let megabytes = (blocks * LINES_IN_BLOCK * LINE as u64) as f64 / 1e6;
     Ok(Pace { wall: megabytes / wall.as_secs_f64(), cpu: megabytes / cpu.as_secs_f64() })
 }
 
