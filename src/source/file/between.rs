@@ -79,8 +79,7 @@ impl Follower {
         let nothing = Ok(Vec::new());
         let Some(trail) = self.trails.get(&key) else { return nothing };
         let Some(looked) = trail.looked else { return nothing };
-        let beside = siblings::names(&mut self.listings, &trail.places)?;
-        let found = siblings::between(&beside, looked, trail.readers.back())?;
+        let found = siblings::between(&mut self.listings, &trail.places, looked, trail.readers.back())?;
         if found.is_empty() {
             return nothing;
         }
@@ -95,7 +94,7 @@ impl Follower {
             let identity = Identity::of(&sibling.metadata);
             let is_named = named.is_some_and(|named| Identity::of(named) == identity);
             if !is_named
-                && !self.holds_nothing_new(key, &sibling, current.as_ref())?
+                && !self.holds_nothing_new(key, &sibling, current.as_ref())
                 && self.owner_of(identity, &sibling.metadata)?.is_none()
                 && self.is_free(&sibling)
             {
@@ -110,14 +109,12 @@ impl Follower {
     }
 
     /// Whether a file beside a path is a copy of the file that the path leads to, which is about to be cut then, or of one that it has left.
-    fn holds_nothing_new(&self, key: PathKey, sibling: &Sibling, current: Option<&(File, Metadata)>) -> io::Result<bool> {
-        if let Some((file, _)) = current.filter(|(_, opened)| born(&sibling.metadata) >= born(opened))
-            && is_copy_so_far(&sibling.path, file, sibling.metadata.len())?
-        {
-            return Ok(true);
-        }
+    fn holds_nothing_new(&self, key: PathKey, sibling: &Sibling, current: Option<&(File, Metadata)>) -> bool {
         let mut older = self.trails.get(&key).into_iter().flat_map(|trail| &trail.readers);
-        older.try_fold(false, |found, older| Ok(found || is_copy_of(sibling, older)?))
+        let is_of_current = current.is_some_and(|(file, opened)| {
+            born(&sibling.metadata) >= born(opened) && is_copy_so_far(&sibling.file, file, sibling.metadata.len())
+        });
+        is_of_current || older.any(|older| is_copy_of(sibling, older))
     }
 }
 

@@ -50,7 +50,8 @@ impl Follower {
         let Some(reader) = trail.named().filter(|reader| reader.identity == Identity::of(&opened)) else { return Ok(false) };
         // The time of one that is being written may be later than that of this step.
         let is_young = metadata.modified().is_ok_and(|at| at + COPYING > now.time);
-        let is_copy = is_young && is_copy_so_far(&path, &original, metadata.len())?;
+        let copy = if is_young { open_if_there(&path)? } else { None };
+        let is_copy = copy.is_some_and(|(copy, _)| is_copy_so_far(&copy, &original, metadata.len()));
         // Asked afterwards: a cut in between would have made the two differ.
         let Some(loss) = reader.place.loss_in(&original) else { return Ok(is_copy) };
         if reader.file().is_none() && reader.attach(original).is_ok() {
@@ -69,8 +70,7 @@ impl Follower {
         };
         let Some((file, metadata)) = open_if_there(path)? else { return Ok(false) };
         let copy = Sibling { path: path.to_owned(), file, metadata };
-        let mut deleted = trail.readers.iter().filter(|reader| reader.is_deleted());
-        if !deleted.try_fold(false, |found, deleted| io::Result::Ok(found || is_copy_of(&copy, deleted)?))? {
+        if !trail.readers.iter().filter(|reader| reader.is_deleted()).any(|deleted| is_copy_of(&copy, deleted)) {
             return Ok(false);
         }
         // If it is being written over in this moment, it is a file like any other.
@@ -91,31 +91,18 @@ impl Follower {
 
 /// Whether a file beside a path is a copy of one that the path led to before: it continues what has been read of that, or holds what a deleted file
 /// holds that is still open.
-///
-/// # Errors
-/// There is no descriptor left to compare them.
-pub(super) fn is_copy_of(sibling: &Sibling, older: &Reader) -> io::Result<bool> {
-    if siblings::continues(sibling, older) {
-        return Ok(true);
-    }
-    match older.file() {
-        Some(file) if sibling.metadata.len() > 0 && older.is_deleted() => {
-            is_copy_so_far(&sibling.path, file, sibling.metadata.len())
-        }
-        _ => Ok(false),
-    }
+pub(super) fn is_copy_of(sibling: &Sibling, older: &Reader) -> bool {
+    let deleted = older.file().filter(|_| sibling.metadata.len() > 0 && older.is_deleted());
+    siblings::continues(sibling, older) || deleted.is_some_and(|file| is_copy_so_far(&sibling.file, file, sibling.metadata.len()))
 }
 
-/// Whether a file holds what another one holds, as far as it goes: compared at its beginning and at its end.
-///
-/// # Errors
-/// There is no descriptor left to compare them.
-pub(super) fn is_copy_so_far(path: &Path, original: &File, length: u64) -> io::Result<bool> {
-    let Some((file, _)) = open_if_there(path)? else { return Ok(false) };
+/// Whether a file holds what another one holds, as far as it goes with this `length`: compared at its beginning and at its end. Both are asked as they
+/// were opened: another file may have got the name.
+pub(super) fn is_copy_so_far(file: &File, original: &File, length: u64) -> bool {
     let is_same_at = |at: u64| {
         let (mut piece, mut there) = (vec![0; PIECE], vec![0; PIECE]);
         let Ok(count) = file.read_at(&mut piece, at) else { return false };
         original.read_at(&mut there, at).is_ok_and(|found| found >= count && piece[..count] == there[..count])
     };
-    Ok(is_same_at(0) && is_same_at(length.saturating_sub(PIECE as u64)))
+    is_same_at(0) && is_same_at(length.saturating_sub(PIECE as u64))
 }

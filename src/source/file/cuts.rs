@@ -70,32 +70,20 @@ impl Follower {
         let Some(file) = self.trails.get(&key).and_then(|trail| trail.readers.get(index)).and_then(Reader::file) else {
             return Ok(false);
         };
-        for copy in copies.first.iter().chain(&copies.later) {
-            // A copy of what the file still holds says nothing.
-            if !is_copy_so_far(&copy.path, file, copy.metadata.len())? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        // A copy of what the file still holds says nothing.
+        let is_old = |copy: &Sibling| !is_copy_so_far(&copy.file, file, copy.metadata.len());
+        Ok(copies.first.iter().chain(&copies.later).any(is_old))
     }
 
     /// The copies beside a file that nobody has read or reads, and that are none of files that the path led to before it.
     fn free_copies(&mut self, key: PathKey, index: usize) -> io::Result<Copies> {
         let Some(trail) = self.trails.get(&key) else { return Ok(Copies::default()) };
         let Some(reader) = trail.readers.get(index) else { return Ok(Copies::default()) };
-        let names = siblings::names(&mut self.listings, &trail.places)?;
+        let mut found = siblings::perhaps_copies(&mut self.listings, &trail.places, reader)?;
         let written = reader.file().and_then(|file| file.metadata().ok()).and_then(|metadata| metadata.modified().ok());
-        let mut failed = None;
-        let mut is_of_older = |copy: &Sibling| {
-            trail.readers.iter().take(index).any(|older| {
-                is_copy_of(copy, older).unwrap_or_else(|error| {
-                    failed = Some(error);
-                    true
-                })
-            })
-        };
-        let copies = siblings::copies(&names, reader, written, |copy| self.is_free(copy) && !is_of_older(copy));
-        failed.map_or(copies, Err)
+        let is_of_older = |copy: &Sibling| trail.readers.iter().take(index).any(|older| is_copy_of(copy, older));
+        found.retain(|copy| self.is_free(copy) && !is_of_older(copy)); // others are read already
+        Ok(siblings::copies(found, reader, written))
     }
 
     /// The copies that were made of a file before it was cut, as far as they are not read. Those of what has been read are remembered as such.

@@ -89,7 +89,7 @@ impl Matching {
         if !std::mem::take(&mut self.has_unresolved) && self.scan.is_unchanged() {
             return BTreeSet::new();
         }
-        self.scan.look(now.time)
+        self.scan.look(now.stamp())
     }
 
     /// Since when a match that is new may have stood there unseen: made and rotated between two scans, and not there at the last one.

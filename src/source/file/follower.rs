@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tracing::{info, warn};
 
+use super::clock;
 use super::discover::Matching;
 use super::done::DoneFiles;
 use super::identity::Identity;
-use super::listing::{CLOCK_STEP, Listings};
+use super::listing::Listings;
 use super::place::CHECK;
 use super::reader::BLOCK;
 use super::restore::Stored;
@@ -33,24 +34,25 @@ const VERIFY: Duration = Duration::from_secs(1);
 /// The pause before the kernel is asked again for what it has refused.
 const REFUSED: Duration = Duration::from_secs(60);
 
-/// The moment of a step, by both clocks: one for waiting, one to compare with what file systems say.
+/// The moment of a step, by three clocks: for waiting, of the day, and to compare with what file systems say.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
     pub instant: Instant,
     pub time: SystemTime,
+    stamp: SystemTime,
 }
 
 impl Now {
     /// The present.
     #[must_use]
     pub fn read() -> Self {
-        Self { instant: Instant::now(), time: SystemTime::now() }
+        Self { instant: Instant::now(), time: SystemTime::now(), stamp: clock::stamp() }
     }
 
     /// The time that a file system may still write as the present: nothing that happens from now on is older.
     #[must_use]
     pub fn stamp(self) -> SystemTime {
-        self.time - CLOCK_STEP
+        self.stamp
     }
 }
 

@@ -2,20 +2,19 @@
 //!
 //! A directory changes its modification time with every entry that comes, goes or is renamed. So a listing is good as long as that time stands, and
 //! asking again costs one `stat`. File systems tell time in steps: a listing that was made within one of them after a change is not
-//! trusted, because the next change may leave the same time.
+//! trusted, because the next change may leave the same time ([`super::clock`]).
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::clock;
 use super::identity::remote;
-
-/// The kernel stamps files with a clock that runs in steps of up to this (`CONFIG_HZ=100`), and so behind the clock that programs read.
-pub const CLOCK_STEP: Duration = Duration::from_millis(10);
 
 /// No file system in use counts in longer steps (FAT: two seconds).
 const COARSEST_STEP: Duration = Duration::from_secs(2);
@@ -32,10 +31,12 @@ pub struct Listing {
 }
 
 /// One entry.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its name.
     pub name: OsString,
+    /// Which file it is, as far as the directory knows.
+    inode: u64,
     /// What it is.
     pub kind: Kind,
 }
@@ -52,14 +53,14 @@ pub enum Kind {
 }
 
 impl Listing {
-    /// Reads a directory; `now` is not after the beginning of that.
+    /// Reads a directory. No change that comes after the beginning of that is stamped with an older time than `stamp`.
     ///
     /// # Errors
     /// It could not be read.
-    pub fn read(directory: &Path, now: SystemTime) -> io::Result<Self> {
+    pub fn read(directory: &Path, stamp: SystemTime) -> io::Result<Self> {
         let modified = modified(directory);
         let step = if File::open(directory).is_ok_and(|open| remote(&open).is_some()) { COARSEST_STEP } else { step_of(modified) };
-        let is_settled = modified.is_some_and(|at| now.duration_since(at).is_ok_and(|age| age > step));
+        let is_settled = modified.is_some_and(|at| at + step < stamp);
         let mut entries = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -69,7 +70,7 @@ impl Listing {
                 Ok(_) => Kind::Other,
                 Err(_) => continue, // gone meanwhile
             };
-            entries.push(Entry { name: entry.file_name(), kind });
+            entries.push(Entry { name: entry.file_name(), inode: entry.ino(), kind });
         }
         entries.sort_unstable_by(|one, other| one.name.cmp(&other.name));
         Ok(Self { modified, is_settled, entries })
@@ -104,10 +105,11 @@ fn modified(directory: &Path) -> Option<SystemTime> {
     fs::metadata(directory).ok()?.modified().ok()
 }
 
-/// In which steps the file system that gave this time counts. One that knows parts of a millisecond takes the kernel's clock as it is.
+/// In which steps the file system that gave this time counts, beyond those of the kernel's clock. One that knows parts of a millisecond takes that clock as
+/// it is.
 fn step_of(time: Option<SystemTime>) -> Duration {
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    if since.subsec_nanos().is_multiple_of(1_000_000) { COARSEST_STEP } else { CLOCK_STEP }
+    if since.subsec_nanos().is_multiple_of(1_000_000) { COARSEST_STEP } else { Duration::ZERO }
 }
 
 /// Listings that several paths ask for at about the same time.
@@ -123,20 +125,20 @@ enum Use {
 }
 
 impl Listings {
-    /// The names beside a path that begin with its own, and that.
+    /// The entries beside a path whose names begin with its own, and that.
     ///
     /// # Errors
     /// The directory could not be read.
-    pub fn beside(&mut self, path: &Path) -> io::Result<Vec<OsString>> {
+    pub fn beside(&mut self, path: &Path) -> io::Result<Vec<Entry>> {
         let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else { return Ok(Vec::new()) };
         let is_good = self.by_directory.get(directory).is_some_and(|(listing, _)| listing.is_good(directory));
         if !is_good {
-            let listing = Listing::read(directory, SystemTime::now())?;
+            let listing = Listing::read(directory, clock::stamp())?;
             self.by_directory.insert(directory.to_owned(), (listing, Use::Lately));
         }
         let (listing, lately) = self.by_directory.get_mut(directory).expect("it has just been put there");
         *lately = Use::Lately;
-        Ok(listing.beginning_with(name.as_bytes()).map(|entry| entry.name.clone()).collect())
+        Ok(listing.beginning_with(name.as_bytes()).cloned().collect())
     }
 
     /// Forgets what has not been asked for since the last call.
@@ -156,7 +158,7 @@ mod tests {
             fs::write(root.path().join(name), "").unwrap();
         }
         let mut listings = Listings::default();
-        let found = listings.beside(&root.path().join("app.log")).unwrap();
+        let found: Vec<_> = listings.beside(&root.path().join("app.log")).unwrap().into_iter().map(|entry| entry.name).collect();
         assert_eq!(found, ["app.log", "app.log-1", "app.log.1", "app.logs"]);
         assert!(listings.beside(&root.path().join("c")).unwrap().is_empty());
         assert!(listings.beside(&root.path().join("none/c")).is_err());
@@ -171,7 +173,7 @@ mod tests {
         let later = SystemTime::now() + 2 * COARSEST_STEP;
         let listing = Listing::read(root.path(), later).unwrap();
         assert!(listing.is_good(root.path()));
-        std::thread::sleep(CLOCK_STEP); // within one step the time would not change
+        std::thread::sleep(clock::CLOCK_STEP); // within one step the time would not change
         fs::rename(root.path().join("a"), root.path().join("b")).unwrap();
         assert!(!listing.is_good(root.path()));
     }
@@ -181,7 +183,7 @@ mod tests {
         let time = |nanos| Some(UNIX_EPOCH + Duration::new(1_795_267_967, nanos));
         assert_eq!(step_of(time(0)), COARSEST_STEP);
         assert_eq!(step_of(time(120_000_000)), COARSEST_STEP, "exFAT");
-        assert_eq!(step_of(time(120_000_001)), CLOCK_STEP);
+        assert_eq!(step_of(time(120_000_001)), Duration::ZERO);
         assert_eq!(step_of(None), COARSEST_STEP);
     }
 }

@@ -188,9 +188,7 @@ impl Follower {
         let Some(reader) = trail.named() else { return Ok(()) };
         let is_postponed = reader.file().is_none() && !has_spare;
         if reader.file().is_none() && has_spare {
-            let mut names = siblings::later_names(&mut self.listings, &places)?;
-            names.extend(other_names);
-            let found = siblings::same(&places, &names, reader)?;
+            let found = siblings::same(&mut self.listings, &places, &other_names, reader)?;
             if found.is_some_and(|sibling| reader.attach(sibling.file).is_ok()) {
                 self.open += 1;
             }

@@ -82,7 +82,11 @@ impl Finished {
 impl Reader {
     fn stored(&self) -> StoredFile {
         StoredFile {
-            kind: if self.standing == Standing::Named { Kind::Named } else { Kind::Left },
+            kind: match self.standing {
+                Standing::Named => Kind::Named,
+                Standing::Left { .. } if self.is_unread => Kind::Left,
+                Standing::Left { .. } => Kind::Ended,
+            },
             beginning: if self.begin.is_some() { Beginning::Asked } else { Beginning::Known },
             cut: self.announce.map(|cut| cut.loss),
             identity: self.identity,

@@ -29,6 +29,7 @@
 
 mod begin;
 mod between;
+mod clock;
 mod copies;
 mod cuts;
 mod discover;

@@ -5,7 +5,7 @@
 //! 1,PATH,LOOKED,MIDDLE,TARGET,...;FILE;FILE;...       about 100 bytes for one file
 //!
 //! FILE    KIND MARKS,DEVICE,INODE,BORN,OFFSET,HELD,CHECK,HEAD,SINCE,VERIFIED,OLD,BORN,DEVICE,INODE
-//! KIND    n: the path leads to it   l: the path has left it   d: it has been read to its end for good
+//! KIND    n: the path leads to it   l: the path has left it   e: it has been read to its end since   d: it has been so for good
 //! MARKS   b: `--from` is still to say where it begins   h: a hole follows   a: it was cut before its first byte was read
 //!         t, o, v: a loss is still to be told before its next byte (truncated, overwritten, vanished)
 //! ```
@@ -94,6 +94,8 @@ pub enum Kind {
     Named,
     /// The path has left it; its rest is to be read.
     Left,
+    /// The path has left it, and since then it has been read to its end; it is kept for late lines.
+    Ended,
     /// Nothing; it is known so that nobody reads it again.
     Done,
 }
@@ -187,11 +189,14 @@ impl Position {
         }
     }
 
-    /// Leaves out what can best be done without: files that are done, then links, then files that were not begun (they are found again as made
-    /// since), then the oldest. Whether anything was left.
+    /// Leaves out what can best be done without: files that are done, then those that have ended, then links, then files that were not begun (they are found
+    /// again as made since), then the oldest. Whether anything was left.
     fn leave_out(&mut self) -> bool {
         if self.files.front().is_some_and(|file| file.kind == Kind::Done) {
             return self.files.pop_front().is_some();
+        }
+        if let Some(oldest) = self.files.iter().position(|file| file.kind == Kind::Ended && file.spot.held == 0) {
+            return self.files.remove(oldest).is_some();
         }
         if self.targets.pop().is_some() {
             return true;
@@ -213,6 +218,7 @@ impl StoredFile {
         text.push(match self.kind {
             Kind::Named => 'n',
             Kind::Left => 'l',
+            Kind::Ended => 'e',
             Kind::Done => 'd',
         });
         let marks = [
@@ -247,6 +253,7 @@ impl StoredFile {
         let kind = match word.as_bytes().first()? {
             b'n' => Kind::Named,
             b'l' => Kind::Left,
+            b'e' => Kind::Ended,
             b'd' => Kind::Done,
             _ => return None,
         };
@@ -354,7 +361,7 @@ mod tests {
     }
 
     fn files() -> impl Strategy<Value = StoredFile> {
-        let kind = prop_oneof![Just(Kind::Named), Just(Kind::Left), Just(Kind::Done)];
+        let kind = prop_oneof![Just(Kind::Named), Just(Kind::Left), Just(Kind::Ended), Just(Kind::Done)];
         let beginning = prop_oneof![Just(Beginning::Known), Just(Beginning::Asked)];
         let loss = prop_oneof![Just(Loss::Truncated), Just(Loss::Overwritten), Just(Loss::Vanished)];
         let follows = proptest::option::of((times(), identities()));
@@ -482,8 +489,9 @@ mod tests {
             prop_assert!(text.len() <= MOST);
             let kept = Position::parse(&text).unwrap();
             prop_assert!(kept.files.len() == position.files.len() || text.len() > MOST / 2);
-            for left_out in position.files.iter().filter(|file| !kept.files.contains(file) && file.kind != Kind::Done) {
-                prop_assert!(kept.files.iter().all(|file| file.kind != Kind::Done), "what is done goes first");
+            let is_spare = |file: &StoredFile| file.kind == Kind::Done || file.kind == Kind::Ended && file.spot.held == 0;
+            for left_out in position.files.iter().filter(|file| !kept.files.contains(file) && !is_spare(file)) {
+                prop_assert!(!kept.files.iter().any(is_spare), "what is done, or has ended, goes first");
                 let is_found_again = kept.looked.is_none_or(|looked| looked <= left_out.born);
                 prop_assert!(is_found_again || left_out.spot.offset > 0 || left_out.beginning == Beginning::Asked);
             }

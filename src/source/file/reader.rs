@@ -136,6 +136,10 @@ impl Reader {
     #[must_use]
     pub fn restored(key: FileKey, file: &StoredFile, begin: Option<Begin>, now: Instant, wait: Duration) -> Self {
         let place = file.spot.place();
+        let standing = match file.kind {
+            Kind::Named | Kind::Done => Standing::Named,
+            Kind::Left | Kind::Ended => Standing::Left { at: now, wait },
+        };
         Self {
             key,
             file: None,
@@ -148,14 +152,14 @@ impl Reader {
             verified: file.verified,
             seen: Stamp::default(),
             length: 0,
-            is_postponed: file.kind == Kind::Left,
+            is_postponed: standing != Standing::Named,
             is_unread_yet: begin.is_none() && place.offset == 0,
-            is_unread: true,
+            is_unread: file.kind != Kind::Ended,
             grew_at: now,
             announce: file.cut.map(|loss| Cut { loss, over: None }),
             retry: Retry::default(),
             begin,
-            standing: if file.kind == Kind::Left { Standing::Left { at: now, wait } } else { Standing::Named },
+            standing,
             place,
         }
     }
@@ -190,11 +194,18 @@ impl Reader {
         self.verified = self.verified.max(born);
     }
 
-    /// The path leads elsewhere from now on.
+    /// The path leads elsewhere from now on; what has been written before is still to be read.
     pub fn leave(&mut self, at: Instant, wait: Duration) {
         if self.standing == Standing::Named {
             self.standing = Standing::Left { at, wait };
+            self.is_unread = true;
         }
+    }
+
+    /// Whether its path has left it, and all that it had after that is in events: only late lines may come.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.standing != Standing::Named && !self.is_unread && self.place.held == 0 && self.announce.is_none()
     }
 
     /// Whether a file that the path has left has been waited for long enough.
@@ -248,6 +259,7 @@ impl Reader {
             match self.place.judge(file, bytes, count == room)? {
                 Content::Lines(length) => {
                     self.place.advance(&bytes[..length]);
+                    self.is_unread = true; // until nothing follows
                     return Ok(Found::Bytes(checked..checked + length, age));
                 }
                 Content::Skip(length) => self.place.advance(&bytes[..length]),

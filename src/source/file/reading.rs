@@ -237,19 +237,21 @@ impl Follower {
         }
     }
 
-    /// Opens a file that its path has left, under the name that it has now.
+    /// Opens a file that its path has left, under the name that it has now. One that had ended and is deleted by then has lost nothing that is known: as
+    /// with an idle one that is deleted while it is closed, no loss is told.
     fn open_left(&mut self, key: PathKey, index: usize, now: Now) -> io::Result<()> {
         let identity = self.trails.get(&key).and_then(|trail| trail.readers.get(index)).map(|reader| reader.identity);
         let other_names = identity.map(|identity| self.other_names(identity)).unwrap_or_default();
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         let Some(reader) = trail.readers.get_mut(index) else { return Ok(()) };
-        let mut names = siblings::later_names(&mut self.listings, &trail.places)?;
-        names.extend(other_names);
-        let found = siblings::same(&trail.places, &names, reader)?;
+        let found = siblings::same(&mut self.listings, &trail.places, &other_names, reader)?;
         reader.is_postponed = false;
         if let Some(sibling) = found {
             reader.attach(sibling.file)?;
             self.open += 1;
+            return Ok(());
+        }
+        if reader.has_ended() {
             return Ok(());
         }
         let restarted = self.restart(key, index, Loss::Vanished, now);

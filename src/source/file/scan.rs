@@ -46,34 +46,36 @@ impl Scan {
             && self.listings.iter().all(|(directory, (listing, _))| listing.is_good(directory))
     }
 
-    /// All that matches now and is no directory, in the order of names. Links are in it whatever they lead to.
-    pub fn look(&mut self, now: SystemTime) -> BTreeSet<PathBuf> {
+    /// All that matches now and is no directory, in the order of names. Links are in it whatever they lead to. No change that comes after the beginning of
+    /// that is stamped with an older time than `stamp`.
+    pub fn look(&mut self, stamp: SystemTime) -> BTreeSet<PathBuf> {
         self.failed.clear();
         self.listings.values_mut().for_each(|(_, used)| *used = Use::Before);
         let mut found = BTreeSet::new();
         let parts = self.glob.parts.clone();
         let base = self.glob.base.clone();
-        self.descend(&base, &parts, now, &mut found);
+        self.descend(&base, &parts, stamp, &mut found);
         self.listings.retain(|_, (_, used)| *used == Use::InThisScan);
         found
     }
 
-    fn descend(&mut self, directory: &Path, parts: &[Part], now: SystemTime, found: &mut BTreeSet<PathBuf>) {
+    fn descend(&mut self, directory: &Path, parts: &[Part], stamp: SystemTime, found: &mut BTreeSet<PathBuf>) {
         let [part, rest @ ..] = parts else { return };
         match part {
             // The directory is read all the same: its time tells when the name comes.
-            Part::Literal(name) => self.follow(directory, |e| e.name == *name, rest, now, found),
+            Part::Literal(name) => self.follow(directory, |e| e.name == *name, rest, stamp, found),
             Part::Wild(wild) => {
                 let is_last = rest.is_empty();
-                self.follow(directory, |e| wild.matches(&e.name) && !(is_last && is_compressed(&e.name)), rest, now, found);
+                self.follow(directory, |e| wild.matches(&e.name) && !(is_last && is_compressed(&e.name)), rest, stamp, found);
             }
             Part::AnyDepth => {
-                self.descend(directory, rest, now, found);
+                self.descend(directory, rest, stamp, found);
                 // Links are not followed here: they lead into circles.
                 let is_below = |e: &&Entry| e.kind == Kind::Directory && !is_hidden(&e.name);
-                let below: Vec<_> = self.entries(directory, now).iter().filter(is_below).map(|e| directory.join(&e.name)).collect();
+                let below: Vec<_> =
+                    self.entries(directory, stamp).iter().filter(is_below).map(|e| directory.join(&e.name)).collect();
                 for directory in &below {
-                    self.descend(directory, parts, now, found);
+                    self.descend(directory, parts, stamp, found);
                 }
             }
         }
@@ -84,15 +86,15 @@ impl Scan {
         directory: &Path,
         is_wanted: impl Fn(&Entry) -> bool,
         rest: &[Part],
-        now: SystemTime,
+        stamp: SystemTime,
         found: &mut BTreeSet<PathBuf>,
     ) {
-        let wanted = self.entries(directory, now).iter().filter(|e| is_wanted(e));
+        let wanted = self.entries(directory, stamp).iter().filter(|e| is_wanted(e));
         let names: Vec<(OsString, Kind)> = wanted.map(|e| (e.name.clone(), e.kind)).collect();
         for (name, kind) in names {
             let path = directory.join(name);
             match kind {
-                Kind::Directory | Kind::Link if !rest.is_empty() => self.descend(&path, rest, now, found),
+                Kind::Directory | Kind::Link if !rest.is_empty() => self.descend(&path, rest, stamp, found),
                 Kind::Link | Kind::Other if rest.is_empty() => {
                     found.insert(path);
                 }
@@ -102,11 +104,11 @@ impl Scan {
     }
 
     /// What is in a directory; nothing if it cannot be read.
-    fn entries(&mut self, directory: &Path, now: SystemTime) -> &[Entry] {
+    fn entries(&mut self, directory: &Path, stamp: SystemTime) -> &[Entry] {
         let is_known =
             self.listings.get(directory).is_some_and(|(listing, used)| *used == Use::InThisScan || listing.is_good(directory));
         if !is_known {
-            let listing = Listing::read(directory, now).unwrap_or_else(|error| {
+            let listing = Listing::read(directory, stamp).unwrap_or_else(|error| {
                 // A link to a file below `*/` is no directory, and one that has gone is no failure.
                 if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
                     self.failed.push((directory.to_owned(), error));

@@ -485,3 +485,90 @@ fn a_line_that_was_given_unfinished_is_not_given_again() {
     bench.while_down(|| append(&path, "f\n3\n"));
     assert_eq!(bench.lines(), ["1", "hal", "f", "3"]);
 }
+
+#[test]
+fn a_file_that_had_ended_may_be_deleted() {
+    let wait = Options { rotate_wait: Duration::from_secs(100), ..options() };
+    for (rest, kind, expected) in [
+        ("f\n", Kind::Ended, &["5"][..]),
+        ("f\n", Kind::Left, &["LOST", "5"]), // there may have been more
+        ("f\nan unfinished line", Kind::Ended, &["LOST", "5"]),
+    ] {
+        let mut scene = Scene::new(wait.clone());
+        scene.write("app.log", rest);
+        scene.rename("app.log", "app.log.1");
+        scene.write("app.log", "4\n");
+        scene.bench.look();
+        scene.edit(|file| {
+            assert_eq!(file.kind, Kind::Ended);
+            file.kind = kind;
+        });
+        let given = scene.while_down(|scene| {
+            fs::remove_file(scene.path("app.log.1")).unwrap();
+            scene.write("app.log", "5\n");
+        });
+        assert_eq!(given, expected, "{rest:?} {kind:?}");
+        assert_eq!(scene.while_down(|_| ()), [""; 0]);
+    }
+}
+
+#[test]
+fn a_file_that_has_been_left_has_not_ended_before_it_is_read_again() {
+    let mut scene = Scene::new(Options { rotate_wait: Duration::from_secs(100), ..options() });
+    scene.write("app.log", "f\n");
+    scene.bench.look();
+    scene.write("app.log", "3\n");
+    scene.rename("app.log", "app.log.1");
+    scene.write("app.log", "4\n");
+    let (mut run, done) = scene.bench.run.take().unwrap();
+    run.settle();
+    let commits = run.store.recorded();
+    // The first commit behind the look says that the path has left it, the second has its rest.
+    for kept in 1..=2 {
+        let mut disk = scene.bench.disk.clone();
+        disk.take(&commits[done..done + kept]);
+        assert_eq!(Position::parse(disk.positions.values().next().unwrap()).unwrap().files[0].kind, Kind::Left);
+    }
+}
+
+/// Each run begins somewhere in a rotation.
+#[test]
+fn nothing_is_lost_while_files_are_renamed_all_the_time() {
+    for open_files in [100, 0] {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("app.log");
+        append(&path, "");
+        let rotate_wait = Duration::from_secs(100);
+        let mut bench = Bench::start(one(&path), Options { rotate_wait, open_files, ..options() });
+        let written = thread::scope(|scope| {
+            let writer = scope.spawn(|| write_and_rotate(&path));
+            while !writer.is_finished() {
+                bench.end();
+                bench.look();
+            }
+            writer.join().unwrap()
+        });
+        bench.look();
+        assert_eq!(bench.lines(), written);
+    }
+}
+
+/// Writes some lines to each of many files under a path, and gives them.
+fn write_and_rotate(path: &Path) -> Vec<String> {
+    let name = |number: usize| PathBuf::from(format!("{}.{number}", path.display()));
+    let mut written = Vec::new();
+    for generation in 0..60 {
+        for number in (1..generation).rev() {
+            fs::rename(name(number), name(number + 1)).unwrap();
+        }
+        if generation > 0 {
+            fs::rename(path, name(1)).unwrap();
+        }
+        for line in 0..3 {
+            written.push(format!("{generation}.{line}"));
+            append(path, format!("{generation}.{line}\n"));
+        }
+        let_the_clock_step(); // those that were finished in one step cannot be put in order
+    }
+    written
+}
