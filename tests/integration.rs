@@ -106,6 +106,14 @@ mod stop;
 #[path = "integration/command_line.rs"]
 mod command_line;
 
+/// What a state directory holds.
+#[path = "integration/history.rs"]
+mod history;
+
+/// The manual of the state directory.
+#[path = "integration/manual.rs"]
+mod manual;
+
 /// Where it listens.
 #[path = "integration/listening.rs"]
 mod listening;

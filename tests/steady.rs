@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use sse_bridge::channel::{Ask, Channel, ChannelLife, Channels, Filter};
+use sse_bridge::channel::{Answers, Ask, Channel, ChannelLife, Channels, Filter, Subscription};
 use sse_bridge::event::{Age, Event};
 use sse_bridge::http::client::{Client, Ending};
 use sse_bridge::http::crowd::Crowd;
@@ -50,7 +50,7 @@ impl Stage {
         let (give_back, _) = mpsc::channel(1);
         let equipment =
             Equipment { ending: Ending::default(), metrics: Arc::clone(&metrics), write_timeout: PATIENCE, tick, give_back };
-        let (reactors, threads) = Reactors::new(1, &equipment).unwrap();
+        let (reactors, threads) = Reactors::new(1, &equipment, None).unwrap();
         for reactor in threads {
             thread::spawn(move || reactor.run());
         }
@@ -63,7 +63,8 @@ impl Stage {
             let (stream, _) = listener.accept().unwrap();
             stream.set_nonblocking(true).unwrap();
             stream.set_nodelay(true).unwrap();
-            let (subscriber, greeting) = channels.subscribe(&Filter::All, &Ask::default(), 1).unwrap();
+            let subscription = channels.subscribe(&Filter::All, &Ask::default(), 1, &Answers::default());
+            let Subscription::Stream(subscriber, greeting) = subscription else { panic!("a stream, not {subscription:?}") };
             let (format, heartbeat, slot) = (Format::EventStream, Heartbeat::Comment, slots.take().unwrap());
             let mut guest = Client { subscriber, format, heartbeat, silence, slot, said: Vec::new() };
             guest.greet(&greeting, 1000, &metrics);
@@ -91,7 +92,7 @@ impl Stage {
             let length = {
                 let mut turn = self.store.turn(self.channel.name(), 1_000_000_000_000, Age::New);
                 turn.add(Event { kind: None, data: &[b'x'; 120] });
-                let batches = turn.commit();
+                let batches = turn.commit(None);
                 let length = batches[0].encoded().len();
                 self.channel.publish(batches, ChannelLife::Open);
                 length
@@ -139,9 +140,9 @@ fn reading_allocates_nothing_for_a_line() {
     let manner = Manner { flush_partial: None, writer: Writer::Pipe };
     let mut pipeline = Pipeline::new(&fittings, manner, channels.open("x".parse().unwrap()));
     let lines = [vec![b'x'; 119], b"\n".to_vec()].concat().repeat(500);
-    (0..100).for_each(|_| pipeline.push(&lines, Age::New)); // until the history drops
+    (0..100).for_each(|_| pipeline.push(&lines, Age::New, None)); // until the history drops
     let before = dhat::HeapStats::get().total_blocks;
-    (0..200).for_each(|_| pipeline.push(&lines, Age::New));
+    (0..200).for_each(|_| pipeline.push(&lines, Age::New, None));
     let blocks = dhat::HeapStats::get().total_blocks - before;
     assert!(blocks < 200 * 20, "{blocks} blocks for 200 reads of 500 lines");
 }

@@ -112,6 +112,9 @@ fn the_bounds_that_the_help_tells_are_the_bounds() {
         ),
         ("--rotate-wait", "up to 1h", &["0s", "1h", "3600s"], &["3601s", "61m", "-1s", "5", ""]),
         ("--flush-partial", "TIME or off", &["off", "10ms", "1s", "24h"], &["9ms", "0s", "on", "1", ""]),
+        ("--sync", "never", &[], &["", "no", "NEVER", "1s"]),
+        ("--keep-size", "from 1MiB on", &[], &["x", "-1", "1 parsec"]),
+        ("--keep-age", "from 1s on", &[], &["7", "-1d", "1mo", ""]),
         ("--fifo-mode", "", &["0", "0620", "600", "0777"], &["", "8", "01000", "4755", "rw", "00620"]),
     ] {
         assert!(text(name).contains(said), "{name}: {}", text(name));
@@ -315,6 +318,28 @@ fn options_that_no_source_can_have_are_refused() {
         (&["--flush-partial", "never", "-"], &["--flush-partial", "'never'", "off"]),
         (&["--fifo-mode", "rw", "fifo:/nowhere/p"], &["--fifo-mode", "'rw'", "0620"]),
     ]);
+}
+
+#[test]
+fn what_a_state_directory_cannot_be_is_refused() {
+    let with = "--state-dir=/nowhere";
+    assert_refused(&[
+        (&["--state-dir="], &["--state-dir"]),
+        (&["--sync=always"], &["--sync", "--state-dir DIR"]),
+        (&["--keep-size=2GiB"], &["--keep-size", "--state-dir DIR"]),
+        (&["--keep-age=7d"], &["--keep-age", "--state-dir DIR"]),
+        (&[with, "--sync=hourly"], &["'hourly'", "never, interval or always"]),
+        (&[with, "--keep-size=1023KiB"], &["--keep-size 1023.0 KiB is too small", "1MiB"]),
+        (&[with, "--keep-age=999ms"], &["--keep-age 999ms is out of bounds", "1s"]),
+        (&[with, "--keep-age=7"], &["'7'", "12h or 7d"]),
+    ]);
+    for good in [&["--sync=never"][..], &["--sync=interval"], &["--keep-size=1MiB"], &["--keep-age=1s"], &["--keep-age=7d"]] {
+        let (code, _, err) = run_to_end(&[&["--check", with], good].concat(), Stdio::null());
+        assert_eq!(code, 0, "{good:?}: {err}");
+        let from_systemd = command(&[&["--check"], good].concat()).env("STATE_DIRECTORY", "/a:/b").stdin(Stdio::null()).output();
+        assert!(from_systemd.unwrap().status.success(), "{good:?}");
+    }
+    assert!(!std::path::Path::new("/nowhere").exists(), "checking makes nothing");
 }
 
 #[test]

@@ -4,25 +4,27 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each room: the rooms it may use.
-const MAY_USE: [(&str, &[&str]); 14] = [
+const MAY_USE: [(&str, &[&str]); 16] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
-    ("source", &["event"]),
+    ("errno", &[]),
+    ("source", &["errno", "event"]),
     ("clock", &["event"]),
     ("mapping", &["event"]),
     ("sse", &["event"]),
     ("batch", &["event", "sse"]),
-    ("store", &["batch", "event", "sse"]),
+    ("store", &["batch", "errno", "event", "sse"]),
     ("channel", &["batch", "event", "sse"]),
     ("pipeline", &["source", "framing", "mapping", "store", "channel", "event", "metrics", "clock"]),
-    ("http", &["channel", "batch", "event", "mapping", "sse", "metrics", "clock"]),
-    ("config", &["channel", "event", "http", "mapping", "source"]),
-    ("daemon", &["config", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock", "event"]),
+    ("http", &["channel", "store", "batch", "errno", "event", "mapping", "sse", "metrics", "clock"]),
+    ("config", &["channel", "event", "http", "mapping", "source", "store"]),
+    ("history", &["config", "errno", "event", "store"]),
+    ("daemon", &["config", "history", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock", "event"]),
 ];
 
 /// What knows no runtime, no I/O and no clock.
-const PURE: [&str; 17] = [
+const PURE: [&str; 18] = [
     "framing.rs",
     "event.rs",
     "sse.rs",
@@ -37,6 +39,7 @@ const PURE: [&str; 17] = [
     "channel/roster.rs",
     "channel/state.rs",
     "channel/status.rs",
+    "channel/archived.rs",
     "channel/expected.rs",
     "store/disk/layout.rs",
     "store/disk/record.rs",

@@ -25,7 +25,7 @@ fn flags(text: &str) -> Vec<String> {
 
 #[test]
 fn every_option_in_the_readme_exists() {
-    let help = help();
+    let help = help() + &run_to_end(&["history", "--help"], Stdio::null()).1;
     // Options of other programs, in the README's commands.
     let others = ["--release", "--test", "--nocapture", "--quick", "--long", "--bench"];
     for flag in flags(&read("README.md")) {

@@ -1,0 +1,210 @@
+//! Files that are written and rotated under load, by one thread, which therefore knows what must come of it.
+//!
+//! Nothing is ever in no file: whoever copies and truncates writes nothing in between. A rotation is made where a line ends, and at least one step of
+//! the kernel's clock behind the one before: files that were finished in one step cannot be put in order.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::harness::Random;
+use crate::seen::abridged;
+
+/// Longer than a step of the clock with which the kernel stamps files.
+const CLOCK_STEP: Duration = Duration::from_millis(12);
+
+/// Generations of a file that are left; far more than are made while a daemon is down.
+const GENERATIONS: usize = 60;
+
+/// Some rotations a second, in bursts of lines for each.
+pub const RARELY: usize = 30;
+
+/// How a file is rotated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rotation {
+    Never,
+    /// To `.1`, and what is there one further.
+    Shift,
+    /// To a name of its own.
+    Dated,
+    /// Copied to `.1`, and cut.
+    Copy,
+}
+
+/// One file that grows.
+pub struct Log {
+    /// The channel that it feeds.
+    pub channel: String,
+    path: PathBuf,
+    rotation: Rotation,
+    file: File,
+    rotations: usize,
+    /// How many lines it has been given.
+    lines: usize,
+}
+
+impl Log {
+    pub fn new(channel: &str, path: &Path, rotation: Rotation) -> Self {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        Self { channel: channel.to_owned(), path: path.to_owned(), rotation, file: opened(path), rotations: 0, lines: 0 }
+    }
+
+    fn numbered(&self, number: usize) -> PathBuf {
+        PathBuf::from(format!("{}.{number}", self.path.display()))
+    }
+
+    /// Moves all generations one further.
+    fn shift(&self) {
+        for number in (1..GENERATIONS).rev() {
+            let _ = fs::rename(self.numbered(number), self.numbered(number + 1)); // which need not be there
+        }
+    }
+
+    fn rotate(&mut self) {
+        self.rotations += 1;
+        match self.rotation {
+            Rotation::Never => return,
+            Rotation::Shift => {
+                self.shift();
+                fs::rename(&self.path, self.numbered(1)).unwrap();
+                self.file = opened(&self.path);
+            }
+            Rotation::Dated => {
+                fs::rename(&self.path, self.numbered(20_260_000 + self.rotations)).unwrap();
+                let _ = fs::remove_file(self.numbered((20_260_000 + self.rotations).saturating_sub(GENERATIONS)));
+                self.file = opened(&self.path);
+            }
+            Rotation::Copy => {
+                self.shift();
+                fs::copy(&self.path, self.numbered(1)).unwrap();
+                self.file.set_len(0).unwrap();
+            }
+        }
+        thread::sleep(CLOCK_STEP); // of the kernel's clock
+    }
+}
+
+fn opened(path: &Path) -> File {
+    OpenOptions::new().append(true).create(true).open(path).unwrap()
+}
+
+/// Less than `most` characters that repeat nowhere: by their bytes a place in a file is found again.
+fn filler(random: &mut Random, most: usize) -> String {
+    let length = random.below(most);
+    (0..length.div_ceil(8)).map(|_| format!("{:08x}", random.below(1 << 31))).collect::<String>()[..length].to_owned()
+}
+
+/// A line as it is written, without its end; and what becomes of it.
+fn line(random: &mut Random, channel: &str, number: usize) -> (Vec<u8>, String) {
+    let text = match random.below(400) {
+        0..4 => return (vec![], String::new()),
+        4..10 => {
+            return (vec![b'a' + u8::try_from(number % 26).unwrap()], char::from(b'a' + u8::try_from(number % 26).unwrap()).into());
+        }
+        10..13 => return (format!("{number}\0\rx").into_bytes(), format!("{number}\u{fffd}\nx")),
+        13..15 => format!("{channel} {number} {}", filler(random, 100_000)),
+        15..40 => format!("{channel} {number} {}", filler(random, 5000)),
+        _ => format!("{channel} {number} {}", filler(random, 80)),
+    };
+    (text.clone().into_bytes(), text)
+}
+
+/// What was written to each channel, abridged, in order.
+type Written = BTreeMap<String, Vec<String>>;
+
+/// The thread that writes; it rotates nothing until it is told how often, as what was rotated before the first look of a daemon is nobody's. It ends
+/// on drop.
+pub struct Writer {
+    written: Arc<Mutex<Written>>,
+    bytes: Arc<AtomicU64>,
+    /// One rotation in so many bursts; none at all for 0.
+    rarity: Arc<AtomicUsize>,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    pub fn start(seed: u64, mut logs: Vec<Log>) -> Self {
+        let written = logs.iter().map(|log| (log.channel.clone(), Vec::new())).collect();
+        let mut writer = Self {
+            written: Arc::new(Mutex::new(written)),
+            bytes: Arc::default(),
+            rarity: Arc::default(),
+            ends: Arc::default(),
+            thread: None,
+        };
+        let (written, bytes) = (Arc::clone(&writer.written), Arc::clone(&writer.bytes));
+        let (rarity, ends) = (Arc::clone(&writer.rarity), Arc::clone(&writer.ends));
+        let mut random = Random::new(seed);
+        writer.thread = Some(thread::spawn(move || {
+            while !ends.load(Ordering::SeqCst) {
+                let which = random.below(logs.len());
+                let written_now = burst(&mut random, &mut logs[which], &written);
+                bytes.fetch_add(written_now, Ordering::SeqCst);
+                let rarity = rarity.load(Ordering::SeqCst);
+                if rarity > 0 && random.below(rarity) == 0 {
+                    let which = random.below(logs.len());
+                    logs[which].rotate();
+                }
+                let pause = if random.below(20) == 0 { 30 } else { random.below(4) };
+                thread::sleep(Duration::from_millis(pause as u64)); // load, not a full disk
+            }
+        }));
+        writer
+    }
+
+    /// From now on a file is rotated once in so many bursts.
+    pub fn rotate_once_in(&self, bursts: usize) {
+        self.rarity.store(bursts, Ordering::SeqCst);
+    }
+
+    /// The bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::SeqCst)
+    }
+
+    /// Stops, and gives what was written.
+    pub fn end(mut self) -> Written {
+        self.stop();
+        std::mem::take(&mut self.written.lock().unwrap())
+    }
+
+    fn stop(&mut self) {
+        self.ends.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            assert!(ended.is_ok() || thread::panicking(), "the writer failed");
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Some lines at once, now and then in two pieces with a pause between; gives how many bytes.
+fn burst(random: &mut Random, log: &mut Log, written: &Mutex<Written>) -> u64 {
+    let (mut text, mut expected) = (Vec::new(), Vec::new());
+    for _ in 0..=random.below(60) {
+        log.lines += 1;
+        let (bytes, data) = line(random, &log.channel, log.lines);
+        text.extend(bytes);
+        text.push(b'\n');
+        expected.push(abridged(&data));
+    }
+    let cut = if random.below(4) == 0 { random.below(text.len()) } else { text.len() };
+    log.file.write_all(&text[..cut]).unwrap();
+    if cut < text.len() {
+        thread::sleep(Duration::from_millis(random.below(15) as u64)); // the line is unfinished
+        log.file.write_all(&text[cut..]).unwrap();
+    }
+    written.lock().unwrap().get_mut(&log.channel).unwrap().extend(expected);
+    text.len() as u64
+}
