@@ -8,9 +8,11 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::client::{Client, Pace, Speaks};
 use crate::directory::Directory;
-use crate::harness::{Bridge, Random, how_to_repeat, scale, seed};
+use crate::harness::{Bridge, Random, eventually, how_to_repeat, scale, seed};
 use crate::record::Record;
 use crate::seen::{Seen, abridged, assert_in_order, assert_same, lines_by_channel};
 use crate::writing::{Log, RARELY, Rotation, Writer};
@@ -175,6 +177,17 @@ fn crash(options: &[&str], kills: usize) {
     let seed = seed();
     let (mut all, writer) = Succession::begin(options, FILES, seed);
     let clients = clients(all.port);
+    // What is copied and truncated before anything of it was ever read is nobody's: nothing is known of the file but that it was empty.
+    let bridge = all.bridge.as_ref().unwrap();
+    eventually(
+        "a line of each file",
+        || bridge.get("/channels").text(),
+        |text| {
+            let status: Value = serde_json::from_str(text).unwrap();
+            let channels = status["channels"].as_array().unwrap();
+            channels.len() == FILES.len() && channels.iter().all(|channel| channel["events"].as_u64() > Some(0))
+        },
+    );
     while all.kills < kills {
         all.kill();
     }
