@@ -291,10 +291,12 @@ impl Index {
         view.order.as_ref().unwrap_or(&self.merged)
     }
 
-    /// The names of the channels of a view that are there.
+    /// The names of the channels of a view that are there, in their order: that in which sources came is another one each time.
     pub(super) fn living(&self, view: &View) -> Vec<ChannelName> {
         let members = view.members.iter().map(|key| self.channel(*key));
-        members.filter(|channel| channel.is_living()).map(|channel| channel.name.clone()).collect()
+        let mut names: Vec<_> = members.filter(|channel| channel.is_living()).map(|channel| channel.name.clone()).collect();
+        names.sort_unstable();
+        names
     }
 
     /// The last event that any channel of a view has published, as far as it is known; 0 if none.

@@ -55,7 +55,8 @@ const STDIN: &str = "standard input";
 /// The steps of a stop by signal: reading ends, streams send what is there, streams end where they are. Together well below a
 /// second, because a person waits for the prompt.
 const STOP_READING: Duration = Duration::from_millis(100);
-const STOP_STORING: Duration = Duration::from_millis(300);
+/// A disk may take longer than a client: what it has not taken by then, a power cut may take.
+const STOP_STORING: Duration = Duration::from_secs(2);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
 

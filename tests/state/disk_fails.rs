@@ -154,6 +154,7 @@ fn a_directory_in_whose_place_is_another_history() {
     fs::rename(place.state(), place.at("mine")).unwrap();
     fs::rename(place.at("other"), place.state()).unwrap();
     scene.feed_until_failing(1);
+    scene.bridge.wait_for_stderr("another history is in the place");
     scene.assert_failing("another history is in the place");
     scene.feed(300);
     fs::rename(place.state(), place.at("other")).unwrap();
