@@ -9,7 +9,8 @@
 //!
 //! # When the disk fails
 //! The stream goes on from memory. What could not be written is missing in the history, and the next record that can be written says how much
-//! (`disk::record`); the source's position stays where it was, so that a restart reads it again. It is tried again once a second.
+//! (`disk::record`); the source's position stays where it was, so that a restart reads it again. It is tried again once a second, whether or not
+//! there is an event to write.
 //!
 //! # Locks
 //! The archive has one lock. Who reads from the disk holds it only to learn which files there are ([`Shelf`]); neither a sync nor the removal of a
@@ -193,20 +194,17 @@ impl History {
         let alone = [Entry { last: newest, count: 0, events: &[], age: Age::New }];
         let given: Vec<_> = batches.iter().map(entry).collect();
         let entries = if given.is_empty() { &alone[..] } else { &given[..] };
-        let backing = self.lock().append(channel, entries, source);
-        if backing == Backing::Disk {
-            self.after_append();
-        }
-        batches.into_iter().map(|batch| batch.with(backing)).collect()
-    }
-
-    fn after_append(&self) {
-        if self.sync == Sync::Always {
-            self.sync();
-        }
-        if !self.lock().gone.is_empty() {
+        let (backing, has_let_go) = {
+            let mut state = self.lock();
+            (state.append(channel, entries, source), !state.gone.is_empty())
+        };
+        if has_let_go {
             self.news.notify_one();
         }
+        if backing == Backing::Disk && self.sync == Sync::Always {
+            self.sync();
+        }
+        batches.into_iter().map(|batch| batch.with(backing)).collect()
     }
 
     /// What there is of the channels that are wanted.
@@ -285,28 +283,25 @@ impl History {
         is_safe && self.volume.open(path).is_err_and(|error| is_missing(&error))
     }
 
-    /// Lets go what is too old, and looks whether the directory is still there; true if it is ours.
+    /// Lets go what is too old, looks whether the directory is still there, and tries again what could not be written; true if the directory is ours.
     pub fn check(&self, now: Millis) -> bool {
-        let mut state = self.lock();
-        state.let_go(now);
-        for channel in std::mem::take(&mut state.to_forget) {
-            state.forget(channel);
+        let is_ours = self.lock().check(now);
+        if is_ours {
+            self.try_again();
         }
-        let checked = state.archive.check();
-        // What is wrong with one channel's directory is found by whoever appends to it.
-        let place = if state.archive.is_there() {
-            Ok(())
-        } else {
-            checked.as_ref().map(drop).map_err(|error| io::Error::other(reason(error)))
-        };
-        state.trouble.note(Kind::Place, &place);
-        for segment in checked.iter().flatten() {
-            let left = state.archive.log(&segment.channel).and_then(Log::last_stored);
-            (state.tell.0)(Gone::Lost(segment, left));
-        }
-        place.is_ok()
+        is_ours
     }
 
+    /// Tries to write what could not be written, which may be fed never again; until something fails, for then the rest is likely to.
+    fn try_again(&self) {
+        let rested = self.lock().trouble.rested();
+        for channel in rested {
+            // Each under a lock of its own: there may be thousands, and somebody waits to append.
+            if self.lock().try_again(&channel).is_err() {
+                break;
+            }
+        }
+    }
     /// Makes what has been written safe from a power cut, if that is wanted.
     pub fn sync_in_time(&self) {
         if self.sync == Sync::Interval {
@@ -351,6 +346,35 @@ impl State {
             self.let_go(last.last.time);
         }
         Backing::Disk
+    }
+
+    /// Writes where the source of a channel was, and how much is missing since, without waiting for its next event.
+    fn try_again(&mut self, channel: &ChannelName) -> io::Result<()> {
+        let alone = Entry { last: self.archive.newest(), count: 0, events: &[], age: Age::New };
+        let is_known = self.archive.log(channel).is_some();
+        let appended = if is_known { self.archive.append(channel, &[alone], None) } else { Ok(()) };
+        self.trouble.note_append(channel, &appended, 0);
+        appended
+    }
+
+    fn check(&mut self, now: Millis) -> bool {
+        self.let_go(now);
+        for channel in std::mem::take(&mut self.to_forget) {
+            self.forget(channel);
+        }
+        let checked = self.archive.check();
+        // What is wrong with one channel's directory is found by whoever appends to it.
+        let place = if self.archive.is_there() {
+            Ok(())
+        } else {
+            checked.as_ref().map(drop).map_err(|error| io::Error::other(reason(error)))
+        };
+        self.trouble.note(Kind::Place, &place);
+        for segment in checked.iter().flatten() {
+            let left = self.archive.log(&segment.channel).and_then(Log::last_stored);
+            (self.tell.0)(Gone::Lost(segment, left));
+        }
+        place.is_ok()
     }
 
     /// What is to be synced, and the last event that it reaches to.

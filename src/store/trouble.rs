@@ -59,6 +59,15 @@ impl Trouble {
         passes
     }
 
+    /// The channels that have rested, the one that has waited longest first.
+    #[must_use]
+    pub fn rested(&self) -> Vec<ChannelName> {
+        let now = Instant::now();
+        let mut rested: Vec<_> = self.resting.iter().filter(|(_, again)| **again <= now).collect();
+        rested.sort_by_key(|(_, again)| **again);
+        rested.into_iter().map(|(channel, _)| channel.clone()).collect()
+    }
+
     /// How it went to append so many events of a channel.
     pub fn note_append(&mut self, channel: &ChannelName, outcome: &io::Result<()>, count: u64) {
         match outcome {
@@ -146,6 +155,7 @@ mod tests {
         let (good, bad): (ChannelName, ChannelName) = ("good".parse().unwrap(), "bad".parse().unwrap());
         let mut trouble = Trouble::none("/state".into());
         trouble.note_append(&bad, &full(), 3);
+        assert!(trouble.rested().is_empty());
         assert!(trouble.passes_over(&bad, 2) && !trouble.passes_over(&good, 1));
         trouble.note_append(&good, &Ok(()), 1);
         assert_eq!((trouble.reason(), trouble.begun(), trouble.missing), (Some("no space left on device"), 1, 5));
@@ -153,6 +163,7 @@ mod tests {
         assert_eq!(trouble.begun(), 1, "it is the same trouble");
         trouble.resting.values_mut().for_each(|again| *again = Instant::now());
         assert!(!trouble.passes_over(&bad, 1), "it is tried again");
+        assert_eq!(trouble.rested(), std::slice::from_ref(&bad), "and also if nobody feeds it");
         trouble.note_append(&bad, &Ok(()), 1);
         assert_eq!((trouble.reason(), trouble.missing), (None, 0));
         trouble.note_append(&bad, &full(), 1);

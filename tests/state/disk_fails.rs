@@ -233,3 +233,32 @@ fn a_file_in_the_place_of_one_channels_directory_leaves_the_others_alone() {
 "
     );
 }
+
+/// What has failed once is not said to fail for ever because its source has gone silent.
+#[test]
+fn a_channel_that_nobody_feeds_any_more_is_written_again() {
+    let place = Directory::new();
+    let mut pipes = Pipes::new(&place, &["good", "bad"]);
+    fs::create_dir(place.state()).unwrap();
+    fs::write(place.state().join("bad"), b"a file\n").unwrap();
+    let mut bridge = place.start(&pipes.arguments(&[]));
+    pipes.write("bad", "of the bad one\n");
+    pipes.write("good", "of the good one\n");
+    wait_for_lines(&bridge, pipes.lines);
+    bridge.wait_for_stderr("could not write history");
+    assert_eq!(bridge.get("/readyz?strict").status(), 503);
+    fs::remove_file(place.state().join("bad")).unwrap();
+    let said = bridge.wait_for_stderr("history is written again");
+    assert!(said.contains("; 1 events are missing in it"), "{said}");
+    assert_eq!(bridge.get("/readyz?strict").status(), 200);
+    let bad = bridge.get("/events/bad?tail=all&follow=0").rest();
+    bridge.signal("TERM");
+    assert_eq!(bridge.wait(), 0);
+    assert_eq!((bad.len(), place.history("bad").len()), (1, 0), "it is in memory alone");
+    // It was missing in the history that the next daemon finds, and this says so.
+    let mut bridge = place.start(&pipes.arguments(&[]));
+    let seen = bridge.get("/events/bad?tail=all&follow=0").rest();
+    assert!(seen.iter().any(|event| event.event == "gap" && event.data.contains("\"lost\":1")), "{seen:#?}");
+    bridge.signal("TERM");
+    assert_eq!(bridge.wait(), 0);
+}

@@ -78,7 +78,7 @@ impl<'a> Scene<'a> {
         assert_eq!(ready("/readyz?strict").0, 503);
         let failing = self.stored()["failing"].clone();
         assert!(failing.as_str().is_some_and(|reason| reason.contains(words)), "/channels says {failing}, not {words:?}");
-        assert!(self.bridge.stderr().contains(words), "{}", self.bridge.stderr());
+        self.bridge.wait_for_stderr(words);
     }
 
     #[track_caller]
