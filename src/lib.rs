@@ -15,7 +15,8 @@
 //! can no longer get, a *life* is one unbroken numbering.
 //!
 //! Five rules hold the house together:
-//! 1. Input does not know output: `source` gives bytes, `http` sees only [`channel::Channels`]; neither names the other.
+//! 1. Input does not know output: `source` gives bytes; `http` sees [`channel::Channels`], and of `store` what it reads
+//!    from the disk, never writes; neither names the other.
 //! 2. `framing`, `mapping`, `event`, `sse` and the heart of `channel` know no tokio, no I/O and no clock.
 //! 3. An event is encoded once. What goes out is shared memory.
 //! 4. The store names events, and they are published in the order of their names.

@@ -2,11 +2,12 @@
 //!
 //! # Invariants
 //! - Batches arrive in the order of their numbers, and their times never go back. A view is the order filtered by channel: it
-//!   holds exactly the retained batches of its channels.
+//!   holds exactly the batches of its channels that are in memory.
 //! - All retained batches together cost at most `history`, or the newest alone costs more. Over it, the oldest batch of the
 //!   channel that holds most goes, so a channel below its even share loses nothing.
-//! - A channel drops its oldest first. So what a client has missed of a channel is what that channel has dropped above the
-//!   client's number, and [`Dropped`] knows it.
+//! - Memory lets a channel's oldest batch go first. If that is on the disk it is *archived*, and clients are sent it from
+//!   there (`archived`); if not, it is *dropped*, as is what the disk has let go or lost. What a client has missed of a
+//!   channel is what that has dropped above the client's number, and [`Dropped`] knows it.
 //! - In one channel all old lines come before all new ones: first what was there, then what comes.
 //! - A ghost, a channel that is forgotten, holds nothing. It is a member of its views like any other, for its losses.
 

@@ -3,6 +3,7 @@
 //! [`Channels`] is the one thing that sources and clients have in common. A source holds a [`Channel`] and publishes batches;
 //! a client holds a [`Subscriber`] and reads from its cursor to the newest event whenever its bell rings. Nobody queues
 //! anything for a client: what it has not read stays in the history that everybody shares, or is dropped from it and told.
+//! With a state directory what has left the memory is on the disk, and the subscriber says which part to read from there.
 //!
 //! The heart is `index`, pure and tested against a model; this file puts a lock and bells around it. The lock is held for
 //! look-ups and counting only: bytes are shared, not copied, and encoded elsewhere.

@@ -62,7 +62,7 @@ mod tests {
     fn check_in(arguments: &[&str], from_systemd: Option<&str>) -> Result<Option<State>, String> {
         let layer = Layer::try_parse_from([&["sse-bridge"], arguments].concat()).map_err(|error| error.to_string())?;
         let state_directory = from_systemd.map(PathBuf::from);
-        let world = World { directory: "/work/dir".into(), state_directory, ..World::default() };
+        let world = World { directory: "/srv/dir".into(), state_directory, ..World::default() };
         State::check(&layer, &world).map_err(|error| match error {
             ConfigError::Invalid { what, hint } => format!("{what}; {hint}"),
             ConfigError::Resolve(other) => other.to_string(),
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_path_leads_on_from_the_working_directory() {
         for (said, whole) in
-            [("s", "/work/dir/s"), ("./s/", "/work/dir/s"), (".", "/work/dir"), ("../s", "/work/dir/../s"), ("/s", "/s")]
+            [("s", "/srv/dir/s"), ("./s/", "/srv/dir/s"), (".", "/srv/dir"), ("../s", "/srv/dir/../s"), ("/s", "/s")]
         {
             assert_eq!(check(&["--state-dir", said]).map(|state| state.unwrap().directory), Ok(PathBuf::from(whole)), "{said}");
         }

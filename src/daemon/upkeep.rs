@@ -93,7 +93,8 @@ impl Kept {
     }
 }
 
-/// Takes the lock of a directory; waits for a moment if somebody has it, who may be about to end.
+/// Takes the lock of a directory; waits for a moment if somebody has it, who may be about to end. It is asked for again and again, because `flock`
+/// waits for ever or not at all.
 fn take(directory: &Path) -> Result<Lock, NotLocked> {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! STATE/@life                                          when the numbering began
+//! STATE/@synced                                        how far everything is safe
+//! STATE/@uncounted                                     how many numbers were given of which no log tells
 //! STATE/@lock                                          held by the daemon that uses it
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse          a segment: time and number of its first event
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse.damaged  what was found damaged (.mending while it is being mended)

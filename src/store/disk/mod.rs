@@ -3,6 +3,8 @@
 //! ```text
 //! STATE/@life                                                   when the numbering began                     (life)
 //! STATE/@synced                                                 how far everything is safe
+//! STATE/@uncounted                                              how many numbers were given that no log tells of
+//! STATE/@lock                                                   whose it is                                (lock)
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse   a segment: events from this one on           (layout)
 //!
 //!   id: 1763660000123-4821/web/access.log                       in it: events as clients are sent them       (record)
@@ -31,7 +33,8 @@
 //!
 //! # Invariants
 //! Those of a segment stand in [`record`], those of a log in [`log`]. Over them:
-//! - Every number is in one channel. What is not above `@synced` is on the disk or was let go.
+//! - Every number is in one channel: in a segment or a hole of its log, or among the `@uncounted`. What is not above
+//!   `@synced` is on the disk, was let go, or is in one of these.
 //! - A number, once on the disk, is not given again, unless a power cut has taken it; then its time is another.
 //! - A channel keeps its source's position until it is forgotten.
 
