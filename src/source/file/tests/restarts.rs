@@ -5,6 +5,8 @@
 
 mod cases;
 mod gone;
+mod instants;
+mod scene;
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;

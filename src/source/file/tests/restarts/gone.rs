@@ -1,74 +1,16 @@
 //! Files of a glob that nothing leads to any more when the daemon comes back, one case at a time.
 
 use super::super::super::position::path_sum;
+use super::scene::Scene;
 use super::*;
 
-/// The files of a glob in a directory of their own.
-struct Scene {
-    root: tempfile::TempDir,
-    bench: Bench,
-}
-
-impl Scene {
-    /// The first run has seen the lines `1` and `2` of `app.log`, and the beginning of the next.
-    fn new(pattern: &str, options: Options) -> Self {
-        let root = tempfile::tempdir().unwrap();
-        append(&root.path().join("app.log"), "1\n2\nhal");
-        Self { bench: Bench::start(matching("x", &root.path().join(pattern)), options), root }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.root.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let_the_clock_step();
-        append(&self.path(name), text);
-    }
-
-    fn rename(&self, from: &str, to: &str) {
-        let_the_clock_step();
-        fs::rename(self.path(from), self.path(to)).unwrap();
-    }
-
-    fn delete(&self, name: &str) {
-        let_the_clock_step();
-        fs::remove_file(self.path(name)).unwrap();
-    }
-
-    fn copy(&self, from: &str, to: &str) {
-        let_the_clock_step();
-        fs::copy(self.path(from), self.path(to)).unwrap();
-    }
-
-    /// Does something between two runs, and gives what the second one has committed.
-    fn while_down(&mut self, work: impl FnOnce(&Self)) -> Vec<String> {
-        let before = self.bench.disk.lines.len();
-        self.bench.end();
-        let_the_clock_step();
-        work(self);
-        let_the_clock_step();
-        self.bench.look();
-        self.bench.lines()[before..].iter().map(|line| (*line).to_owned()).collect()
-    }
-
-    /// The names of the paths that are followed.
-    fn followed(&self) -> Vec<String> {
-        let (run, _) = self.bench.run.as_ref().unwrap();
-        let names = run.follower.trails.values().map(|trail| trail.path.file_name().unwrap().to_string_lossy().into_owned());
-        names.collect()
-    }
-
-    /// What the run has committed.
-    fn commits(&self) -> usize {
-        let (run, _) = self.bench.run.as_ref().unwrap();
-        run.store.recorded().len()
-    }
-}
-
-/// Both ways of holding files.
+/// The daemon follows a glob; in both ways of holding files.
 fn scenes(pattern: &str) -> [Scene; 2] {
-    [100, 0].map(|open_files| Scene::new(pattern, Options { open_files, ..options() }))
+    Scene::both(|root| matching("x", &root.join(pattern)))
+}
+
+fn scene(pattern: &str, options: Options) -> Scene {
+    Scene::new(|root| matching("x", &root.join(pattern)), options)
 }
 
 #[test]
@@ -195,7 +137,7 @@ fn one_that_was_copied_to_a_name_that_the_glob_matches_is_read_once() {
 fn whenever_the_daemon_ends_meanwhile_nothing_is_doubled_or_missing() {
     for is_deleted in [false, true] {
         for at in 0..8 {
-            let mut scene = Scene::new("app.log*", options());
+            let mut scene = scene("app.log*", options());
             scene.bench.end();
             scene.write("app.log", "f\n3\n");
             scene.rename("app.log", "app.log.1");
@@ -217,7 +159,7 @@ fn whenever_the_daemon_ends_meanwhile_nothing_is_doubled_or_missing() {
 
 #[test]
 fn a_position_that_another_path_has_taken_over_is_not_looked_for_again() {
-    let mut scene = Scene::new("*.log", options());
+    let mut scene = scene("*.log", options());
     let stored = scene.bench.disk.positions.values().next().unwrap().clone();
     scene.rename("app.log", "b.log");
     scene.bench.end();
@@ -279,7 +221,7 @@ fn only_the_source_that_would_have_made_the_channel_looks_for_its_file() {
 
 #[test]
 fn neighbours_that_were_made_meanwhile_are_new() {
-    let mut scene = Scene::new("*.log", Options { begin: Begin::End, ..options() });
+    let mut scene = scene("*.log", Options { begin: Begin::End, ..options() });
     let given = scene.while_down(|scene| {
         scene.delete("app.log");
         scene.write("b.log", "3\n4\n");
