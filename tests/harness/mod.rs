@@ -13,6 +13,7 @@
     reason = "tests panic and print on purpose"
 )]
 
+pub mod bytes;
 pub mod parser;
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -70,7 +71,7 @@ impl Random {
 /// A command line of the daemon, before it runs.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sse-bridge"));
-    command.args(arguments);
+    command.args(arguments).env_remove("STATE_DIRECTORY");
     command
 }
 

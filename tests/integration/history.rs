@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,7 @@ use sse_bridge::store::disk::log::Entry;
 use sse_bridge::store::disk::retention;
 use sse_bridge::store::disk::volume::Kernel;
 
+use crate::harness::bytes::{flip, length};
 use crate::harness::{command, run_to_end};
 use crate::shell::shell;
 
@@ -114,19 +115,6 @@ impl State {
         }
         found
     }
-}
-
-fn flip(path: &Path, at: u64) {
-    let mut file = File::options().read(true).write(true).open(path).unwrap();
-    let mut byte = [0];
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.read_exact(&mut byte).unwrap();
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.write_all(&[byte[0] ^ 1]).unwrap();
-}
-
-fn length(path: &Path) -> u64 {
-    fs::metadata(path).unwrap().len()
 }
 
 fn append_bytes(path: &Path, bytes: &[u8]) {

@@ -261,7 +261,7 @@ fn every_line_once_through_kills_while_a_file_is_rotated_all_the_time() {
 fn what_is_let_go_between_kills_is_told_and_counted() {
     const ONE: &[(&str, &str, Rotation)] = &[("app", "app.txt", Rotation::Shift)];
     let seed = seed();
-    let (mut all, writer) = Succession::begin(&["--keep-size", "1MiB", "--history", "256KiB", "--sync", "always"], ONE, seed);
+    let (mut all, writer) = Succession::begin(&["--keep-size", "1MiB", "--history", "256KiB"], ONE, seed);
     let client = |pace| Client::of(all.port, "/events/app?tail=all", pace, Speaks::Http1);
     let (quick, slow, resting) = (client(Pace::Full), client(Pace::Slow), client(Pace::Full));
     resting.wait_for(1);

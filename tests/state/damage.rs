@@ -5,7 +5,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::directory::{Directory, cut, files_below, flip, length, overwrite};
+use crate::directory::{Directory, files_below};
+use crate::harness::bytes::{cut, flip, length, overwrite};
 use crate::harness::{Bridge, Random, command, eventually, how_to_repeat, run_to_end, scale, seed};
 use crate::kernel::{allow, unprivileged};
 use crate::past::{End, LINES, OPTIONS, Past, after_each_end, everything};

@@ -1,13 +1,13 @@
 //! A state directory, and what lies in it, read as anybody could: by names, and as an event stream.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use tempfile::TempDir;
 
+use crate::harness::bytes::length;
 use crate::harness::parser::{Fault, Message, parse};
 use crate::harness::{Bridge, command, run_to_end};
 use crate::seen::Seen;
@@ -133,30 +133,4 @@ pub fn files_below(directory: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-pub fn length(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |metadata| metadata.len())
-}
-
-/// Changes one bit.
-pub fn flip(path: &Path, at: u64) {
-    let mut file = File::options().read(true).write(true).open(path).unwrap();
-    let mut byte = [0];
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.read_exact(&mut byte).unwrap();
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.write_all(&[byte[0] ^ 1]).unwrap();
-}
-
-/// Writes over a part of a file, or behind its end.
-pub fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
-    let mut file = File::options().write(true).open(path).unwrap();
-    file.seek(SeekFrom::Start(at)).unwrap();
-    file.write_all(bytes).unwrap();
-}
-
-/// Cuts a file.
-pub fn cut(path: &Path, length: u64) {
-    File::options().write(true).open(path).unwrap().set_len(length).unwrap();
 }

@@ -96,14 +96,26 @@ impl Drop for Room {
 
 /// Some calls of a daemon fail: `answers` as strace's option `inject` takes them. Calls are counted for each thread.
 pub fn answered(daemon: &Command, answers: &[&str]) -> Command {
-    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
-    assert!(works.expect("strace (tests/install)").success(), "this machine does not allow tracing (strace)");
     let calls: Vec<_> = answers.iter().filter_map(|answer| answer.split(':').next()).collect();
-    let mut strace = Command::new("strace");
-    // The daemon remains the test's child, so that it gets the signals; no other call is stopped; nothing is written.
-    strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &format!("trace={}", calls.join(","))]);
+    let mut strace = traced(&calls, Path::new("/dev/null"));
     answers.iter().for_each(|answer| _ = strace.args(["-e", &format!("inject={answer}")]));
     strace.arg(daemon.get_program()).args(daemon.get_args());
+    strace
+}
+
+/// These calls of a daemon are written to a file, a line for each.
+pub fn watched(daemon: &Command, calls: &[&str], to: &Path) -> Command {
+    let mut strace = traced(calls, to);
+    strace.arg(daemon.get_program()).args(daemon.get_args());
+    strace
+}
+
+fn traced(calls: &[&str], to: &Path) -> Command {
+    let works = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    assert!(works.expect("strace (tests/install)").success(), "this machine does not allow tracing (strace)");
+    let mut strace = Command::new("strace");
+    // The daemon remains the test's child, so that it gets the signals; no other call is stopped.
+    strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", to.to_str().unwrap(), "-e", &format!("trace={}", calls.join(","))]);
     strace
 }
 

@@ -5,7 +5,8 @@ use std::thread;
 
 use serde_json::Value;
 
-use crate::directory::{Directory, length};
+use crate::directory::Directory;
+use crate::harness::bytes::length;
 use crate::harness::parser::Message;
 use crate::harness::{Bridge, eventually, lines, scale};
 use crate::pipes::{Pipes, metric, wait_for_lines};

@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
+use std::time::Instant;
 
 use crate::client::{Client, Pace, Speaks};
 use crate::directory::Directory;
 use crate::harness::{Bridge, Random, command, eventually, lines, run_to_end, scale, seed};
+use crate::kernel::watched;
 use crate::pipes::{Pipes, metric};
 use crate::record::Record;
 use crate::seen::{Seen, assert_in_order, assert_same, lines_by_channel};
@@ -202,13 +204,52 @@ fn a_service_manager_says_the_directory() {
     stop(&mut bridge);
     // And without it nothing is kept anywhere.
     let mut without = command(&["--port", "0"]);
-    without.env_remove("STATE_DIRECTORY").current_dir(place.above());
+    without.current_dir(place.above());
     let mut bridge = Bridge::spawn(without);
     bridge.feed(b"two\n");
     eventually("the line", || metric(&bridge, "input_lines_total"), |lines| *lines == 1);
     assert!(bridge.get("/channels").text().contains(r#""stored":null"#));
     let names: Vec<_> = fs::read_dir(place.above()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["state"]);
+}
+
+/// What `--sync` says is what the kernel is asked for.
+#[test]
+fn the_kernel_is_asked_to_sync_as_often_as_the_option_says() {
+    const SYNCS: &[&str] = &["fsync", "fdatasync", "sync_file_range", "syncfs", "sync", "msync"];
+    const LINES: usize = 10;
+    let asked = |sync: &str, is_enough: &dyn Fn(usize) -> bool| {
+        let place = Directory::new();
+        stop(&mut place.start(&[]));
+        let calls = place.at("calls");
+        let mut bridge = Bridge::spawn(watched(&place.command(0, &["--sync", sync]), SYNCS, calls.as_ref()));
+        let count = || fs::read_to_string(&calls).unwrap().lines().count();
+        let before = count();
+        let mut stream = bridge.get("/events?tail=0");
+        stream.events(1);
+        for line in 0..LINES {
+            bridge.feed(format!("{line}\n").as_bytes());
+            stream.events(1);
+            assert!(sync != "always" || count() > before + line, "line {line} was published before it was safe");
+        }
+        let began = Instant::now();
+        let asked = eventually(
+            "calls",
+            || (count() - before, began.elapsed()),
+            |(count, waited)| is_enough(*count) && waited.as_secs() > 2,
+        )
+        .0;
+        stop(&mut bridge);
+        place.assert_verified(sync);
+        (asked, count() - before)
+    };
+    let (while_it_ran, in_all) = asked("never", &|_| true);
+    assert_eq!(while_it_ran, 0);
+    assert!(in_all > 0, "an orderly end is safe");
+    let (while_it_ran, _) = asked("interval", &|count| count > 0);
+    assert!((1..LINES).contains(&while_it_ran), "{while_it_ran} in three seconds");
+    let (while_it_ran, _) = asked("always", &|_| true);
+    assert!(while_it_ran >= LINES, "{while_it_ran}");
 }
 
 #[test]
