@@ -249,8 +249,8 @@ fn every_line_once_through_kills_while_a_file_is_rotated_all_the_time() {
     }
     let written = writer.end();
     let record = finished(client, &written, &all.said);
-    let who = format!("the client; {} kills, {}", all.kills, how_to_repeat(seed));
     let gaps: Vec<_> = record.seen.iter().filter(|seen| seen.event == "gap").collect();
+    let who = format!("the client; {} kills, gaps {gaps:?}, {}", all.kills, how_to_repeat(seed));
     assert_lines(&who, &record.seen, &written);
     assert!(record.gaps.is_empty() && gaps.is_empty(), "{who}: {:?}, and of the source {gaps:?}", record.gaps);
     all.end();

@@ -21,6 +21,9 @@ const CLOCK_STEP: Duration = Duration::from_millis(12);
 /// Generations of a file that are left; far more than are made while a daemon is down.
 const GENERATIONS: usize = 60;
 
+/// What many generations begin with.
+const HEAD: &str = "time,level,host,program,process,thread,and the message of the line as it came";
+
 /// Some rotations a second, in bursts of lines for each.
 pub const RARELY: usize = 30;
 
@@ -89,6 +92,15 @@ impl Log {
     }
 }
 
+impl Log {
+    fn write_head(&mut self, written: &Mutex<Written>) -> u64 {
+        self.lines += 1;
+        self.file.write_all(format!("{HEAD}\n").as_bytes()).unwrap();
+        written.lock().unwrap().get_mut(&self.channel).unwrap().push(abridged(HEAD));
+        HEAD.len() as u64 + 1
+    }
+}
+
 fn opened(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).unwrap()
 }
@@ -150,6 +162,7 @@ impl Writer {
                 if rarity > 0 && random.below(rarity) == 0 {
                     let which = random.below(logs.len());
                     logs[which].rotate();
+                    bytes.fetch_add(begin_alike(&mut random, &mut logs[which], &written), Ordering::SeqCst);
                 }
                 let pause = if random.below(20) == 0 { 30 } else { random.below(4) };
                 thread::sleep(Duration::from_millis(pause as u64)); // load, not a full disk
@@ -187,6 +200,21 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Generations that begin alike, as those of a program do that writes a head into each; some have nothing else. Of a file that is copied and truncated
+/// nobody could tell such contents apart.
+fn begin_alike(random: &mut Random, log: &mut Log, written: &Mutex<Written>) -> u64 {
+    if log.rotation != Rotation::Shift || random.below(2) == 0 {
+        return 0;
+    }
+    let mut bytes = log.write_head(written);
+    if random.below(3) == 0 {
+        log.rotate();
+        // Two that have nothing else are the same to whoever finds them later.
+        bytes += log.write_head(written) + burst(random, log, written);
+    }
+    bytes
 }
 
 /// Some lines at once, now and then in two pieces with a pause between; gives how many bytes.

@@ -4,14 +4,17 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::time::SystemTime;
 
-use super::copies::{is_copy_of, is_copy_so_far};
+use super::copies::{is_another, is_copy_of, is_copy_so_far};
 use super::follower::{Follower, Now};
 use super::identity::{Identity, born, open_if_there};
 use super::place::Place;
 use super::reader::{Cut, Reader};
 use super::siblings::{self, Sibling};
-use super::trail::{Origin, Telling};
+use super::trail::{Origin, Telling, Trail};
 use crate::source::{Loss, PathKey};
+
+/// Two files that hold the same up to here do so not by chance, in bytes.
+const LARGE: u64 = 4096;
 
 /// What came before a file, under its path.
 #[derive(Debug, Default)]
@@ -26,7 +29,9 @@ impl Follower {
     /// Whether a file beside a path is neither being read nor has been, and is no log of its own.
     pub(super) fn is_free(&self, sibling: &Sibling) -> bool {
         let Sibling { path, metadata, .. } = sibling;
-        let is_known = self.owners.contains_key(&Identity::of(metadata)) || self.done.place_of(metadata).is_some();
+        let owner = self.owners.get(&Identity::of(metadata)).and_then(|owner| self.trails.get(owner));
+        let is_read = owner.is_some_and(|owner| owner.readers.iter().any(|reader| siblings::is_file_of(sibling, reader)));
+        let is_known = is_read || self.done.place_of(metadata).is_some();
         let is_named = self.paths.get(path).and_then(|key| self.trails.get(key)).is_some_and(|trail| trail.origin == Origin::Named);
         !is_known && !is_named
     }
@@ -79,7 +84,7 @@ impl Follower {
         let nothing = Ok(Vec::new());
         let Some(trail) = self.trails.get(&key) else { return nothing };
         let Some(looked) = trail.looked else { return nothing };
-        let found = siblings::between(&mut self.listings, &trail.places, looked, trail.readers.back())?;
+        let found = siblings::between(&mut self.listings, &trail.places, looked)?;
         if found.is_empty() {
             return nothing;
         }
@@ -109,12 +114,19 @@ impl Follower {
     }
 
     /// Whether a file beside a path is a copy of the file that the path leads to, which is about to be cut then, or of one that it has left.
-    fn holds_nothing_new(&self, key: PathKey, sibling: &Sibling, current: Option<&(File, Metadata)>) -> bool {
-        let mut older = self.trails.get(&key).into_iter().flat_map(|trail| &trail.readers);
+    fn holds_nothing_new(&mut self, key: PathKey, sibling: &Sibling, current: Option<&(File, Metadata)>) -> bool {
+        let Self { trails, listings, .. } = self;
+        let Some(Trail { readers, places, .. }) = trails.get(&key) else { return false };
         let is_of_current = current.is_some_and(|(file, opened)| {
-            born(&sibling.metadata) >= born(opened) && is_copy_so_far(&sibling.file, file, sibling.metadata.len())
+            born(&sibling.metadata) > born(opened) && is_copy_so_far(&sibling.file, file, sibling.metadata.len())
         });
-        is_of_current || older.any(|older| is_copy_of(sibling, older))
+        let Some(last) = readers.back() else { return is_of_current };
+        let is_part_of_last = siblings::is_part(sibling, last) && !is_another(listings, places, sibling, last);
+        // What was left before the last look has been copied by then, if at all. What goes on for something small is rather a generation that has the
+        // same head.
+        let is_likely = |older: &Reader| older.key == last.key || older.place.offset >= LARGE || older.is_deleted();
+        let mut older = readers.iter().filter(|older| is_likely(older));
+        is_of_current || is_part_of_last || older.any(|older| is_copy_of(listings, places, sibling, older))
     }
 }
 

@@ -8,11 +8,12 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::follower::{Follower, Now};
 use super::identity::{Identity, born, open_if_there};
+use super::listing::Listings;
 use super::place::Place;
 use super::reader::Reader;
 use super::siblings::{self, Sibling};
@@ -65,12 +66,14 @@ impl Follower {
     /// A match that holds what a deleted file holds that is still open was copied from it: `cp app.log app.log.1 && rm app.log`. Where it ends, it
     /// goes on with lines of its own; those before come from the deleted file. Whether it is one.
     fn note_copy_of_deleted(&mut self, original: PathKey, path: &Path) -> io::Result<bool> {
-        let Some(trail) = self.trails.get(&original).filter(|trail| trail.readers.iter().any(Reader::is_deleted)) else {
+        let Self { trails, listings, .. } = self;
+        let Some(trail) = trails.get(&original).filter(|trail| trail.readers.iter().any(Reader::is_deleted)) else {
             return Ok(false);
         };
         let Some((file, metadata)) = open_if_there(path)? else { return Ok(false) };
         let copy = Sibling { path: path.to_owned(), file, metadata };
-        if !trail.readers.iter().filter(|reader| reader.is_deleted()).any(|deleted| is_copy_of(&copy, deleted)) {
+        let mut deleted = trail.readers.iter().filter(|reader| reader.is_deleted());
+        if !deleted.any(|deleted| is_copy_of(listings, &trail.places, &copy, deleted)) {
             return Ok(false);
         }
         // If it is being written over in this moment, it is a file like any other.
@@ -91,9 +94,28 @@ impl Follower {
 
 /// Whether a file beside a path is a copy of one that the path led to before: it continues what has been read of that, or holds what a deleted file
 /// holds that is still open.
-pub(super) fn is_copy_of(sibling: &Sibling, older: &Reader) -> bool {
+pub(super) fn is_copy_of(listings: &mut Listings, places: &[PathBuf], sibling: &Sibling, older: &Reader) -> bool {
+    if siblings::continues(sibling, older) && !is_another(listings, places, sibling, older) {
+        return true;
+    }
     let deleted = older.file().filter(|_| sibling.metadata.len() > 0 && older.is_deleted());
-    siblings::continues(sibling, older) || deleted.is_some_and(|file| is_copy_so_far(&sibling.file, file, sibling.metadata.len()))
+    deleted.is_some_and(|file| is_copy_so_far(&sibling.file, file, sibling.metadata.len()))
+}
+
+/// Whether a file beside a path, which begins as an older one does, is no copy of that: generations of a log may all begin alike, with a head or an empty
+/// line. As long as the older one is there, beside `places`, and has not been cut, a copy holds nothing else; and a copy of a part was made before the rest
+/// was written.
+pub(super) fn is_another(listings: &mut Listings, places: &[PathBuf], sibling: &Sibling, older: &Reader) -> bool {
+    let mut found = None;
+    let file = older.file().or_else(|| {
+        // Without a descriptor to look, it is as good as gone.
+        found = siblings::same(listings, places, &[], older).ok().flatten();
+        found.as_ref().map(|found| &found.file)
+    });
+    let Some((file, whole)) = file.and_then(|file| Some((file, file.metadata().ok()?))) else { return false };
+    let is_part = sibling.metadata.len() < whole.len();
+    let is_younger = whole.modified().is_ok_and(|written| written <= born(&sibling.metadata));
+    older.place.fits(file) && (is_part && is_younger || !is_copy_so_far(&sibling.file, file, sibling.metadata.len()))
 }
 
 /// Whether a file holds what another one holds, as far as it goes with this `length`: compared at its beginning and at its end. Both are asked as they

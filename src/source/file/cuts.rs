@@ -11,7 +11,7 @@ use super::identity::{Identity, born};
 use super::place::Place;
 use super::reader::{Cut, Reader};
 use super::siblings::{self, Copies, Sibling};
-use super::trail::Telling;
+use super::trail::{Telling, Trail};
 use crate::source::{FileKey, Loss, PathKey};
 
 impl Follower {
@@ -81,9 +81,11 @@ impl Follower {
         let Some(reader) = trail.readers.get(index) else { return Ok(Copies::default()) };
         let mut found = siblings::perhaps_copies(&mut self.listings, &trail.places, reader)?;
         let written = reader.file().and_then(|file| file.metadata().ok()).and_then(|metadata| metadata.modified().ok());
-        let is_of_older = |copy: &Sibling| trail.readers.iter().take(index).any(|older| is_copy_of(copy, older));
-        found.retain(|copy| self.is_free(copy) && !is_of_older(copy)); // others are read already
-        Ok(siblings::copies(found, reader, written))
+        found.retain(|copy| self.is_free(copy)); // others are read already
+        let Self { trails, listings, .. } = self;
+        let Some(Trail { readers, places, .. }) = trails.get(&key) else { return Ok(Copies::default()) };
+        found.retain(|copy| !readers.iter().take(index).any(|older| is_copy_of(listings, places, copy, older)));
+        Ok(readers.get(index).map(|reader| siblings::copies(found, reader, written)).unwrap_or_default())
     }
 
     /// The copies that were made of a file before it was cut, as far as they are not read. Those of what has been read are remembered as such.

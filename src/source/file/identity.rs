@@ -18,6 +18,14 @@ pub fn born(metadata: &Metadata) -> SystemTime {
     metadata.created().or_else(|_| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
+/// Whether this is the file of its inode that was made `then`, as far as the file system tells: an inode number is used again at once.
+#[must_use]
+pub fn was_made(metadata: &Metadata, then: SystemTime) -> Option<bool> {
+    let is_it = born(metadata) == then;
+    // The time of the last write says nothing if it is another one.
+    (is_it || metadata.created().is_ok()).then_some(is_it)
+}
+
 /// What a look shows of a file that may have changed: size, and the times of its bytes and of its inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamp {

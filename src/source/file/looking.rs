@@ -231,7 +231,7 @@ impl Follower {
         self.leave_named(key, now)?;
         let Some(owning) = self.trails.get_mut(&owner) else { return Ok(()) };
         let other = owning.path.display().to_string();
-        let is_shared = owning.reader_of(identity).is_some_and(|reader| reader.standing == Standing::Named);
+        let is_shared = owning.readers_of(identity).any(|reader| reader.standing == Standing::Named);
         let Some(trail) = self.trails.get_mut(&key) else { return Ok(()) };
         if trail.twin != Some(identity) {
             forget_twin(&mut self.twins, trail);
@@ -249,19 +249,19 @@ impl Follower {
     /// Who reads a file, if that is still the one with this identity.
     pub(super) fn owner_of(&mut self, identity: Identity, metadata: &Metadata) -> io::Result<Option<PathKey>> {
         let Some(owner) = self.owners.get(&identity).copied() else { return Ok(None) };
-        let mut is_it = false;
-        if let Some(trail) = self.trails.get_mut(&owner) {
-            let path = trail.path.clone();
-            is_it = match trail.reader_of(identity) {
-                Some(reader) => Trail::is_same(reader, metadata, &path)?,
-                None => false,
-            };
+        if self.trails.get(&owner).map_or(Ok(false), |trail| trail.reads(identity, metadata))? {
+            return Ok(Some(owner));
         }
-        if !is_it {
-            self.owners.remove(&identity);
-            self.look_at(owner);
+        self.owners.remove(&identity);
+        self.look_at(owner);
+        // It was the owner of another file with this inode. Whoever reads the one that has it now may have been told so later.
+        for trail in self.trails.values() {
+            if trail.reads(identity, metadata)? {
+                self.owners.insert(identity, trail.key);
+                return Ok(Some(trail.key));
+            }
         }
-        Ok(is_it.then_some(owner))
+        Ok(None)
     }
 
     /// Notes by which names the path leads to its file, and watches their directories.

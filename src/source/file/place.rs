@@ -1,7 +1,7 @@
 //! A place in a file, and what the bytes behind it are.
 //!
-//! A place knows the *check bytes* that stood just before it, or, if it comes from a stored position, their checksum; and how many bytes before it
-//! are *held*: read, but in no event yet. At the beginning of a file a byte-order mark is passed over. So is a hole: a
+//! A place knows the *check bytes* that stood just before it and the first bytes of its file, or, if it comes from a stored position, their checksums: lines
+//! that end alike are told apart by how the file begins. It knows how many bytes before it are *held*: read, but in no event yet. At the beginning of a file a byte-order mark is passed over. So is a hole: a
 //! writer without `O_APPEND` goes on at its old offset after a truncation and leaves NULs before it (open(2)), and a file whose space is reserved
 //! ahead of its content ends in them.
 
@@ -16,7 +16,7 @@ use super::trace::Trace;
 use crate::source::Loss;
 
 /// How many bytes before the offset are compared.
-pub const CHECK: usize = 64;
+pub const CHECK: usize = 256;
 
 /// Below the size of a page no file system has holes.
 const PAGE: u64 = 4096;
@@ -114,9 +114,19 @@ impl Place {
         let mut bytes = vec![0; self.check.len()];
         let start = self.offset - bytes.len() as u64;
         match file.read_exact_at(&mut bytes, start) {
-            Ok(()) => (!self.check.is(&bytes)).then_some(Loss::Overwritten),
+            Ok(()) => (!self.check.is(&bytes) || !self.begins_as(file)).then_some(Loss::Overwritten),
             Err(_) => Some(Loss::Truncated),
         }
+    }
+
+    /// Whether the file begins as it did, as far as the check bytes do not say that as well.
+    pub(super) fn begins_as(&self, file: &File) -> bool {
+        if self.offset <= CHECK as u64 {
+            return true;
+        }
+        let mut bytes = [0; CHECK];
+        let bytes = &mut bytes[..self.head.len()];
+        file.read_exact_at(bytes, 0).is_ok() && self.head.is(bytes)
     }
 
     /// Whether the bytes before it could tell another file from this one: those of a hole could not.

@@ -15,7 +15,7 @@
 //! - `MIDDLE` is what the name of a glob's channel has lost of the path, if it had to be shortened: with it the path is known without its file.
 //!   `TARGET`s are where links on the path lead and led. Both have other bytes than `[A-Za-z0-9._/~+-]` as `%XX`; at the end an empty `MIDDLE` is left out.
 //! - Files stand oldest first, those that are done before them. Bytes below `OFFSET` have been read; the last `HELD` of them are in no event.
-//! - `CHECK` and `HEAD` are the FNV-1a of the 64 bytes before `OFFSET` and of the first 64 of the file; with a smaller offset of so many. Where the two
+//! - `CHECK` and `HEAD` are the FNV-1a of the 256 bytes before `OFFSET` and of the first 256 of the file; with a smaller offset of so many. Where the two
 //!   are the same bytes `HEAD` is empty.
 //! - `SINCE` (empty: as `BORN`), `VERIFIED` and the last three, a copy of what stood there before, are those of [`super::reader::Reader`]. Bytes below `OLD`
 //!   were there before the first run looked.
@@ -415,7 +415,7 @@ mod tests {
         let looked = Some(now);
         let position = Position { path, looked, left_out: OsString::new(), targets: Vec::new(), files: [file].into() };
         let text = text(&position);
-        assert_eq!(text, "1,2VrRQbq0Nc8,1ZgBzQKdWqL;n,Fu1,4jQ7,1ZgBzQKdWqL,BSR0,,BbgMikrRRWb,BbgMikrRRWb,,1ZgBzQKdWqL");
+        assert_eq!(text, "1,2VrRQbq0Nc8,1ZgBzQKdWqL;n,Fu1,4jQ7,1ZgBzQKdWqL,BSR0,,2bVf7WfJdSb,2bVf7WfJdSb,,1ZgBzQKdWqL");
     }
 
     #[test]

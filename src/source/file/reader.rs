@@ -1,7 +1,7 @@
 //! One file, read to its last byte.
 //!
 //! A reader knows how far it has read and what stood just before that place. Every read begins with these check bytes, so a file that was truncated, or
-//! truncated and grown again past the offset, is noticed by the read that would have skipped its beginning, at no cost but 64 bytes. What
+//! truncated and grown again past the offset, is noticed by the read that would have skipped its beginning, at the cost of 512 bytes. What
 //! no one can notice is a file that has regrown to the same bytes at the same place.
 
 use std::fs::{File, Metadata};
@@ -247,7 +247,7 @@ impl Reader {
             if count < checked {
                 return Ok(Found::Lost(Loss::Truncated));
             }
-            if !self.place.check.is(&block[..checked]) {
+            if !self.place.check.is(&block[..checked]) || !self.place.begins_as(file) {
                 return Ok(Found::Lost(Loss::Overwritten));
             }
             if self.place.is_stored() {

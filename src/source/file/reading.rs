@@ -341,10 +341,13 @@ impl Follower {
         trail.telling = Telling::Due;
         reader.place.held = 0; // what is left becomes an event
         let file = reader.key;
-        if trail.reader_of(reader.identity).is_none() && self.owners.get(&reader.identity) == Some(&key) {
+        let is_owned = self.owners.get(&reader.identity) == Some(&key);
+        // Another file of this path may have the number of a deleted one by now.
+        let is_last = is_owned && trail.readers_of(reader.identity).next().is_none();
+        if is_last {
             self.owners.remove(&reader.identity);
         }
-        let Some(heir) = self.take_heir(reader.identity) else {
+        let Some(heir) = is_last.then(|| self.take_heir(reader.identity)).flatten() else {
             self.open -= usize::from(reader.file().is_some());
             self.remember_done(key, reader.identity, reader.born, reader.place);
             return Some((file, None));

@@ -110,8 +110,8 @@ impl Follower {
             trail.finished.push_back(Finished { identity, born, place: file.spot.place() });
             return;
         }
-        let owner = self.owners.get(&identity).and_then(|owner| self.trails.get_mut(owner));
-        if owner.and_then(|owner| owner.reader_of(identity)).is_some_and(|reader| reader.born == born) {
+        let owner = self.owners.get(&identity).and_then(|owner| self.trails.get(owner));
+        if owner.is_some_and(|owner| owner.readers_of(identity).any(|reader| reader.born == born)) {
             trail.telling = Telling::Due;
             return; // it was about to be handed over from one path to the other
         }

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use super::clock::CLOCK_STEP;
 use super::glob::is_compressed;
-use super::identity::{Identity, born, is_scarcity, open_if_there};
+use super::identity::{Identity, born, is_scarcity, open_if_there, was_made};
 use super::listing::{Entry, Listings};
 use super::reader::Reader;
 
@@ -123,7 +123,7 @@ fn wanted(names: &[PathBuf], is_wanted: impl Fn(&Metadata) -> bool) -> io::Resul
 }
 
 /// The file that a closed reader was reading, behind one of the `paths`, a link that leads elsewhere by now, or under a name that rotation gives beside
-/// them, or under one of the `others`: the same inode, and the same time of making or the same bytes before the place.
+/// them, or under one of the `others`.
 ///
 /// # Errors
 /// There is no descriptor or no memory left to look.
@@ -132,7 +132,7 @@ pub fn same(listings: &mut Listings, paths: &[PathBuf], others: &[PathBuf], read
     look_beside(listings, &unnumbered_all(paths), |names| {
         for names in [paths, names, others] {
             let mut found = wanted(names, is_it)?.into_iter();
-            if let Some(same) = found.find(|sibling| born(&sibling.metadata) == reader.born || continues(sibling, reader)) {
+            if let Some(same) = found.find(|sibling| is_file_of(sibling, reader)) {
                 return Ok(ControlFlow::Break(Some(same)));
             }
         }
@@ -163,16 +163,15 @@ pub fn looks_rotated(path: &Path) -> bool {
     ending.iter().any(u8::is_ascii_digit) || [&b"old"[..], b"bak", b"prev", b"orig", b"save"].contains(&ending)
 }
 
-/// Files that stood under one of the `paths` between two looks: made since the earlier one, and no copies of what the reader has read.
+/// Files that may have stood under one of the `paths` between two looks: made since the earlier one.
 ///
 /// # Errors
 /// There is no descriptor or no memory left to look.
-pub fn between(listings: &mut Listings, paths: &[PathBuf], since: SystemTime, reader: Option<&Reader>) -> io::Result<Vec<Sibling>> {
+pub fn between(listings: &mut Listings, paths: &[PathBuf], since: SystemTime) -> io::Result<Vec<Sibling>> {
     // One that was written last before that is an old file with a new inode: somebody has restored it.
     let is_since = |metadata: &Metadata| born(metadata) >= since && metadata.modified().is_ok_and(|at| at >= since);
     let mut siblings = look_beside(listings, paths, |names| wanted(names, is_since).map(ControlFlow::Continue))?;
     siblings.retain(|sibling| looks_rotated(&sibling.path));
-    siblings.retain(|sibling| reader.is_none_or(|reader| !continues(sibling, reader) && !is_part(sibling, reader)));
     Ok(siblings)
 }
 
@@ -218,6 +217,15 @@ pub fn copies(siblings: Vec<Sibling>, reader: &Reader, written: Option<SystemTim
     Copies { first, later, read: continuing.into_iter().chain(parts).collect() }
 }
 
+/// Whether a file is the one that a reader reads: the same inode, made at the same time or, where the file system does not tell that, with the same bytes
+/// before the place.
+#[must_use]
+pub fn is_file_of(sibling: &Sibling, reader: &Reader) -> bool {
+    let is_it =
+        || reader.file().is_some() || was_made(&sibling.metadata, reader.born).unwrap_or_else(|| continues(sibling, reader));
+    Identity::of(&sibling.metadata) == reader.identity && is_it()
+}
+
 /// Whether a file holds what the reader has read, and perhaps more.
 #[must_use]
 pub fn continues(sibling: &Sibling, reader: &Reader) -> bool {
@@ -225,7 +233,8 @@ pub fn continues(sibling: &Sibling, reader: &Reader) -> bool {
 }
 
 /// Whether a file is a copy of a part of what has been read: it was begun when the file was shorter, about when the place was verified.
-fn is_part(sibling: &Sibling, reader: &Reader) -> bool {
+#[must_use]
+pub fn is_part(sibling: &Sibling, reader: &Reader) -> bool {
     let place = &reader.place;
     (1..place.offset).contains(&sibling.metadata.len())
         && born(&sibling.metadata) <= reader.verified + CLOCK_STEP

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::identity::{Identity, born, open_if_there};
+use super::identity::{Identity, open_if_there, was_made};
 use super::place::Place;
 use super::position::{is_storable, path_sum};
 use super::reader::{Reader, Standing};
@@ -155,9 +155,9 @@ impl Trail {
         self.readers.back_mut().filter(|reader| reader.standing == Standing::Named)
     }
 
-    /// The reader of a file, wherever it stands.
-    pub fn reader_of(&mut self, identity: Identity) -> Option<&mut Reader> {
-        self.readers.iter_mut().find(|reader| reader.identity == identity)
+    /// The readers of this inode, wherever they stand: one of a file that has been deleted may still be there when another file has got its number.
+    pub fn readers_of(&self, identity: Identity) -> impl Iterator<Item = &Reader> {
+        self.readers.iter().filter(move |reader| reader.identity == identity)
     }
 
     /// Whether a file that the path has left is still waited for.
@@ -211,6 +211,19 @@ impl Trail {
         if self.watching == Watching::Hinted { HINTED } else { POLLED }
     }
 
+    /// Whether one of its readers has this file in hand.
+    ///
+    /// # Errors
+    /// There is no descriptor left to compare the bytes.
+    pub fn reads(&self, identity: Identity, metadata: &Metadata) -> io::Result<bool> {
+        for reader in self.readers_of(identity) {
+            if Self::is_same(reader, metadata, &self.path)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether what stands under the path now is what the reader has been reading while it had no descriptor. An inode number is used
     /// again at once; the time of its making, or the bytes before the offset, tell the files apart.
     ///
@@ -220,8 +233,11 @@ impl Trail {
         if reader.identity != Identity::of(metadata) {
             return Ok(false);
         }
-        if reader.file().is_some() || reader.born == born(metadata) {
+        if reader.file().is_some() {
             return Ok(true);
+        }
+        if let Some(is_it) = was_made(metadata, reader.born) {
+            return Ok(is_it);
         }
         if reader.place.offset == 0 {
             return Ok(false);

@@ -137,13 +137,8 @@ fn a_cut_is_noticed_whatever_has_grown_since() {
 fn another_file_with_the_same_number_is_another_file() {
     for mut scene in scenes() {
         scene.edit(|file| file.born -= Duration::from_secs(1));
-        assert_eq!(scene.while_down(|scene| scene.write("app.log", "f\n")), ["half"], "but for the time it is the same");
-        scene.edit(|file| file.born -= Duration::from_secs(1));
-        let given = scene.while_down(|scene| {
-            scene.truncate();
-            scene.write("app.log", "a\nb\nc\nd\ne\nf\n");
-        });
-        assert_eq!(given, ["LOST", "a", "b", "c", "d", "e", "f"]);
+        let given = scene.while_down(|scene| scene.write("app.log", "f\n"));
+        assert_eq!(given, ["LOST", "1", "2", "half"], "though it holds the same");
     }
 }
 
@@ -322,4 +317,150 @@ fn a_file_that_had_ended_may_be_deleted() {
         assert_eq!(given, expected, "{rest:?} {kind:?}");
         assert_eq!(scene.while_down(|_| ()), [""; 0]);
     }
+}
+
+/// What one generation holds stands at the beginning of the next as well: a head of the file, an empty line.
+const HEADS: [&str; 3] = ["\n", "h\n", "time,level,host,program,process,thread,and the message of the line as it came\n"];
+
+#[test]
+fn generations_that_begin_alike_are_no_copies_of_each_other() {
+    for head in HEADS {
+        for is_down in [false, true] {
+            for open_files in [100, 0] {
+                let wait = Options { rotate_wait: Duration::from_secs(100), open_files, ..options() };
+                let mut scene = scene(wait);
+                let rotate = |scene: &Scene, text: &str| {
+                    for number in (1..9).rev().filter(|number| scene.path(&format!("app.log.{number}")).exists()) {
+                        scene.rename(&format!("app.log.{number}"), &format!("app.log.{}", number + 1));
+                    }
+                    scene.rename("app.log", "app.log.1");
+                    scene.write("app.log", text);
+                };
+                scene.write("app.log", "f\n");
+                rotate(&scene, head); // which is all that this one will ever have
+                scene.bench.look();
+                let line = head.trim_end();
+                assert_eq!(scene.bench.lines(), ["1", "2", "half", line]);
+                let more = |number: u8| format!("{head}{number}\n");
+                let given = if is_down {
+                    scene.while_down(|scene| (3..6).for_each(|number| rotate(scene, &more(number))))
+                } else {
+                    (3..6).for_each(|number| rotate(&scene, &more(number)));
+                    scene.bench.look();
+                    let lines: Vec<_> = scene.bench.lines().into_iter().map(ToOwned::to_owned).collect();
+                    lines[4..].to_vec()
+                };
+                assert_eq!(given, [line, "3", line, "4", line, "5"], "{head:?}, down: {is_down}, {open_files} open");
+            }
+        }
+    }
+}
+
+/// What is done to the files of a scene.
+type Change<'a> = &'a dyn Fn(&Scene);
+
+/// Lines of one length that differ in their first bytes only, as those of a program that is asked the same again and again.
+fn alike(numbers: std::ops::Range<usize>) -> String {
+    let line = |number| format!("{number:06} GET /health HTTP/1.1 200 2 {}\n", "probe".repeat(80));
+    numbers.map(line).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn a_generation_that_is_gone_and_had_only_a_head_hides_no_other() {
+    for head in HEADS {
+        let mut scene = scene(Options { rotate_wait: Duration::from_secs(100), ..options() });
+        scene.write("app.log", "f\n");
+        for (text, name) in [(head, "app.log.1"), ("3\n", "app.log.2")] {
+            scene.rename("app.log", name);
+            scene.write("app.log", text);
+            scene.bench.look();
+        }
+        let given = scene.while_down(|scene| {
+            scene.delete("app.log.2"); // the one that had nothing but a head
+            scene.rename("app.log", "app.log.3");
+            for number in 4..7 {
+                scene.write("app.log", &format!("{head}{number}\n"));
+                scene.rename("app.log", &format!("app.log.{number}"));
+            }
+            scene.write("app.log", "7\n");
+        });
+        let line = head.trim_end();
+        assert_eq!(given, [line, "4", line, "5", line, "6", "7"], "{head:?}");
+    }
+}
+
+#[test]
+fn lines_that_end_alike_do_not_hide_another_content() {
+    let rotated = |scene: &Scene| {
+        scene.rename("app.log", "app.log.1");
+        scene.write("app.log", &alike(100..300));
+        scene.rename("app.log.1", "app.log.2");
+        scene.rename("app.log", "app.log.1");
+        scene.write("app.log", &alike(300..350));
+    };
+    let cut = |scene: &Scene| {
+        scene.truncate();
+        scene.write("app.log", &alike(100..300));
+    };
+    let copied = |scene: &Scene| {
+        scene.copy_and_truncate("app.log.1");
+        scene.write("app.log", &alike(100..300));
+    };
+    let made_again = |scene: &Scene| {
+        scene.delete("app.log");
+        scene.write("app.log", &alike(100..300));
+    };
+    // What is deleted while it is open has been read.
+    let cases: [(Change<'_>, usize, [bool; 2]); 4] = [
+        (&rotated, 350, [false, false]),
+        (&cut, 300, [true, true]),
+        (&copied, 300, [true, true]),
+        (&made_again, 300, [false, true]),
+    ];
+    for (change, end, losses) in cases {
+        for (is_down, is_lost) in [false, true].into_iter().zip(losses) {
+            let mut scene = scene(options());
+            scene.truncate();
+            scene.write("app.log", &alike(0..100));
+            scene.bench.look();
+            let before = scene.bench.lines().len();
+            let given = if is_down {
+                scene.while_down(change)
+            } else {
+                change(&scene);
+                scene.bench.look();
+                scene.bench.lines()[before..].iter().map(|line| (*line).to_owned()).collect()
+            };
+            let expected = alike(100..end);
+            let expected: Vec<_> = is_lost.then_some("LOST").into_iter().chain(expected.lines()).collect();
+            assert!(given == expected, "down: {is_down}: {} of {}: {:?}", given.len(), expected.len(), given.first());
+        }
+    }
+}
+
+#[test]
+fn an_inode_that_a_deleted_file_had_is_another_file() {
+    let wait = Options { rotate_wait: Duration::from_secs(100), ..options() };
+    let mut scene = Scene::new(|root| matching("x", &root.join("app.log*")), wait);
+    scene.write("app.log", "f\n");
+    scene.rename("app.log", "app.log-20260001");
+    scene.write("app.log", "3\n");
+    scene.bench.look();
+    scene.delete("app.log-20260001");
+    scene.bench.end();
+    for text in ["what nobody has seen\n", "5\n"] {
+        if scene.path("app.log.1").exists() {
+            scene.rename("app.log.1", "app.log.2");
+        }
+        scene.rename("app.log", "app.log.1");
+        scene.write("app.log", text);
+    }
+    let reused = Identity::of(&fs::metadata(scene.path("app.log.1")).unwrap());
+    scene.edit(|file| {
+        assert_eq!(file.kind, Kind::Ended);
+        file.identity = reused;
+    });
+    scene.bench.look();
+    assert_eq!(scene.while_down(|_| ()), [""; 0]);
+    assert_eq!(scene.bench.lines(), ["1", "2", "half", "3", "what nobody has seen", "5"]);
 }

@@ -68,10 +68,10 @@ impl Scene {
         self.bench.lines()[before..].iter().map(|line| (*line).to_owned()).collect()
     }
 
-    /// Changes what was stored.
+    /// Changes what was stored of the first file, in the position that has most of them.
     pub(super) fn edit(&mut self, change: impl FnOnce(&mut StoredFile)) {
-        let stored = self.bench.disk.positions.values_mut().next().unwrap();
-        let mut position = Position::parse(stored).unwrap();
+        let all = self.bench.disk.positions.values_mut().map(|stored| (Position::parse(stored).unwrap(), stored));
+        let (mut position, stored) = all.max_by_key(|(position, _)| position.files.len()).unwrap();
         change(&mut position.files[0]);
         let mut text = String::new();
         position.write(&mut text);
