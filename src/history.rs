@@ -6,7 +6,7 @@
 //! | code | when |
 //! | --- | --- |
 //! | 0 | nothing is damaged; something may be lost, or set aside by earlier repairs: that is how it is, and not how it was damaged |
-//! | 1 | something is not as it was written |
+//! | 1 | something is not as it was written, or missing and no start has dealt with that |
 //! | 2 | it is no state directory, or one of a newer version |
 //! | 75 | it, or something in it, cannot be read, or the answer not be written |
 
@@ -63,6 +63,8 @@ fn tell(asked: &History, answer: &mut Answer<impl Write>) -> Result<(), NoState>
         total.gone += holding.gone;
         total.lost += holding.lost;
         total.aside += holding.aside;
+        total.unsafe_events += holding.unsafe_events;
+        total.between += holding.between;
         if answer.is_json {
             answer.object(
                 &Object::Channel { channel: name.as_str(), first: id(name, holding.first), last: id(name, holding.last) },
@@ -74,6 +76,9 @@ fn tell(asked: &History, answer: &mut Answer<impl Write>) -> Result<(), NoState>
         if answer.error.is_some() {
             return Ok(());
         }
+    }
+    if asked.verify && answer.unreadable == 0 {
+        inspection.account(&total, &mut |finding| answer.finding(&finding));
     }
     let channels = inspection.channels().len();
     if answer.is_json {

@@ -62,6 +62,14 @@ mod past;
 #[path = "state/damage.rs"]
 mod damage;
 
+/// States in which a daemon starts nevertheless, and those in which it does not.
+#[path = "state/starts.rs"]
+mod starts;
+
+/// More is wanted than the kernel gives.
+#[path = "state/scarce.rs"]
+mod scarce;
+
 /// The same questions to memory and to the disk.
 #[path = "state/questions.rs"]
 mod questions;

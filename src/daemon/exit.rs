@@ -19,6 +19,7 @@ use crate::http::listener::ListenError;
 use crate::store::disk::inspect::NoState;
 use crate::store::disk::life::NoLife;
 use crate::store::disk::lock::NotLocked;
+use crate::store::disk::volume::is_scarcity;
 
 /// Why the daemon ends before anybody asked it to.
 #[derive(Debug)]
@@ -64,7 +65,7 @@ impl Fatal {
             NotLocked::InUse(_) => "give each daemon a --state-dir of its own",
             NotLocked::NoDirectory => "--state-dir is a directory, or a path where one can be made",
             NotLocked::NoFile => "remove what is called so, or choose another --state-dir",
-            NotLocked::Make(_) | NotLocked::Lock(_) => WRITABLE,
+            NotLocked::Make(error) | NotLocked::Lock(error) | NotLocked::Write(error) => cure(error),
         };
         Self::no_state(directory, 75, why, hint)
     }
@@ -75,7 +76,8 @@ impl Fatal {
         let (code, hint) = match why {
             NoLife::Newer(_) => (2, NEWER),
             NoLife::Unreadable(error) if is_newer(error) => (2, NEWER),
-            NoLife::New | NoLife::Damaged | NoLife::Unreadable(_) => (75, WRITABLE),
+            NoLife::Unreadable(error) | NoLife::Directory { error, .. } => (75, cure(error)),
+            NoLife::New | NoLife::Damaged => (75, WRITABLE),
         };
         Self::no_state(directory, code, why, hint)
     }
@@ -119,6 +121,18 @@ impl Fatal {
 
 /// What helps where the kernel says no to a state directory.
 const WRITABLE: &str = "the user that sse-bridge runs as must be able to write there; choose another --state-dir if not";
+
+/// What helps where the kernel says this of a state directory.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some room there, or choose another --state-dir",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system must be writable; choose another --state-dir if not",
+        _ if is_scarcity(error) => {
+            "this machine or the limits of the process have no room for more open files; start it again later"
+        }
+        _ => WRITABLE,
+    }
+}
 
 /// What helps where a later version has been.
 const NEWER: &str = "start the version that wrote it, or choose another --state-dir";
@@ -210,6 +224,12 @@ mod tests {
             (not_locked(&NotLocked::Make(denied())), "'/x': it could not be made: permission denied; hint: the user"),
             (not_locked(&NotLocked::Lock(denied())), "'/x': its '@lock' could not be locked: permission denied; hint: the user"),
             (not_opened(&denied().into()), "'/x': permission denied; hint: the user"),
+            (
+                not_opened(&NoLife::Directory { what: "written", error: io::Error::from_raw_os_error(libc::ENOSPC) }),
+                "'/x': it could not be written: no space left on device; hint: free some room",
+            ),
+            (not_locked(&NotLocked::Write(denied())), "'/x': it could not be written: permission denied; hint: the user"),
+            (not_opened(&io::Error::from_raw_os_error(libc::EMFILE).into()), "'/x': too many open files; hint: this machine"),
             // Of a file system that knows no such operation.
             (not_opened(&io::Error::from_raw_os_error(libc::EOPNOTSUPP).into()), "supported; hint: the user"),
         ] {

@@ -111,7 +111,7 @@ fn file_limit() -> u64 {
     getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
 }
 
-/// How many clients there may be: as many as the user says, or as the limit of open files leaves beside `files` that are followed.
+/// How many clients there may be: as many as the user says, or as the limit of open files leaves beside `files` that are followed or stored.
 fn places(wanted: usize, files: usize) -> usize {
     let limit = file_limit();
     let left = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(http::SPARE_CONNECTIONS + OWN_FILES + files);
@@ -153,7 +153,10 @@ impl Daemon {
             reading: source::Stop::new().map_err(unexpected("could not make an event descriptor"))?,
             ending: Ending::default(),
             connections: TaskTracker::new(),
-            slots: Slots::new(places(config.max_clients, descriptors(&config))),
+            slots: Slots::new(places(
+                config.max_clients,
+                descriptors(&config) + config.state.as_ref().map_or(0, |_| upkeep::descriptors()),
+            )),
             metrics: Arc::default(),
             retry: config.retry,
             to_end: 0,
@@ -183,7 +186,11 @@ impl Daemon {
         let history = Arc::clone(&kept.history);
         let channels = Channels::new(config.history, history.began());
         upkeep::restore(&channels, &history, &report);
-        history.tell(archived::tell(channels.clone()));
+        let (tell, lost, metrics) = (archived::tell(channels.clone()), upkeep::Lost::default(), Arc::clone(&self.metrics));
+        history.tell(move |gone| {
+            lost.note(&gone, &metrics);
+            tell(gone);
+        });
         let told = channels.clone();
         self.tasks.spawn_thread(UPKEEP, move || {
             kept.look_after(&told);

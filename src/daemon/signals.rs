@@ -14,6 +14,8 @@ pub struct Signals {
     terminate: Signal,
     /// The terminal is gone. Not heard if it was ignored at the start (`nohup`).
     hangup: Option<Signal>,
+    /// A file may not become larger (`ulimit -f`): heard so that it does not end the process, and the write fails like any other (EFBIG).
+    _too_large: Signal,
 }
 
 /// What a signal asks for.
@@ -29,7 +31,13 @@ impl Signals {
     /// Begins to hear. Needs the runtime.
     pub fn new() -> io::Result<Self> {
         let hangup = if is_ignored(SignalKind::hangup()) { None } else { Some(signal(SignalKind::hangup())?) };
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hangup })
+        let too_large = signal(SignalKind::from_raw(nix::libc::SIGXFSZ))?;
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+            _too_large: too_large,
+        })
     }
 
     /// Waits for the next signal.

@@ -8,7 +8,9 @@
 //! What turns out to be damaged, or gone, is taken out of the history at once, and told as a gap like all that is dropped.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tracing::warn;
@@ -28,6 +30,12 @@ use crate::store::{Gone, History};
 
 /// How often a question is put to a disk that turns out to be damaged. Each time what is damaged is taken away.
 const ATTEMPTS: usize = 100;
+
+/// How long who finds no descriptor waits before it asks again: others read on meanwhile.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// That there is none is said once: it is so for all clients, and comes and goes.
+static SCARCE: Once = Once::new();
 
 /// Reads from the disk for clients. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -157,11 +165,13 @@ impl Archivist {
         Some(parts.into_iter().map(|part| part.events).collect())
     }
 
-    /// Asks the disk.
+    /// Asks the disk. What it could not be asked for want of descriptors is not answered; what it does not know is, as if nothing were there.
     pub fn answer(&self, question: Question, filter: &Filter, answers: &mut Answers) {
         for _ in 0..ATTEMPTS {
             match self.try_to_answer(question, filter, answers) {
                 Ok(()) => return,
+                // It is asked again, for as long as the client is there.
+                Err(broken @ Broken { fault: Fault::Scarce(_), .. }) => return self.give_up(&broken),
                 Err(broken) => self.give_up(&broken),
             }
         }
@@ -203,10 +213,15 @@ impl Archivist {
         });
     }
 
-    /// Takes out of the history what cannot be read.
+    /// Takes out of the history what cannot be read. What could not be read for want of descriptors or memory stays: whoever asks again has waited for
+    /// a moment.
     fn give_up(&self, broken: &Broken) {
         let Broken { channel, path, fault } = broken;
         match fault {
+            Fault::Scarce(error) => {
+                SCARCE.call_once(|| warn!("could not read history: {}; whoever reads waits, and nothing is lost", reason(error)));
+                return thread::sleep(PAUSE);
+            }
             Fault::LetGo => {}
             Fault::Damaged => warn!("'{}' is damaged; what is good in it is kept, the file is moved aside", path.display()),
             Fault::Unreadable(error) => {

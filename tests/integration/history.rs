@@ -13,7 +13,7 @@ use serde_json::Value;
 use sse_bridge::event::{Age, Event, Position};
 use sse_bridge::sse::{self, Ids};
 use sse_bridge::store::Keep;
-use sse_bridge::store::disk::archive::Archive;
+use sse_bridge::store::disk::archive::{self, Archive};
 use sse_bridge::store::disk::lock::Lock;
 use sse_bridge::store::disk::log::Entry;
 use sse_bridge::store::disk::retention;
@@ -53,6 +53,25 @@ impl State {
         state.append("x.sse", 1, 10);
         assert_eq!(state.segments("web").len(), 3);
         state
+    }
+
+    /// All of it is safe from a power cut.
+    fn sync(&mut self) {
+        let taken = self.archive.take_unsynced();
+        archive::sync(&Kernel, &self.path, &taken).unwrap();
+    }
+
+    /// The names of all files, and how long they are.
+    fn snapshot_of_files(&self) -> Vec<(PathBuf, u64)> {
+        let (mut found, mut directories) = (Vec::new(), vec![self.path.clone()]);
+        while let Some(directory) = directories.pop() {
+            for path in fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()) {
+                found.push((path.clone(), length_of(&path)));
+                directories.extend(path.is_dir().then_some(path));
+            }
+        }
+        found.sort();
+        found
     }
 
     /// What is too much goes.
@@ -115,6 +134,10 @@ impl State {
         }
         found
     }
+}
+
+fn length_of(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().len()
 }
 
 fn append_bytes(path: &Path, bytes: &[u8]) {
@@ -181,11 +204,98 @@ fn what_was_let_go_is_gone_and_not_lost() {
     let web: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
     let (events, gone) = (web["events"].as_u64().unwrap(), web["gone"].as_u64().unwrap());
     assert!(code == 0 && gone > 0 && events + gone == 900 && web["lost"] == 0, "{out}");
-    // A segment that somebody has deleted is lost, and no damage.
+    // A segment that somebody has deleted is lost, and that is damage until a start has said so.
     fs::remove_file(&state.segments("web")[2]).unwrap();
     let (code, out) = state.ask(&["--json", "--verify"]);
     let web: Value = serde_json::from_str(out.lines().next().unwrap()).unwrap();
-    assert!(code == 0 && web["lost"] == 40 && web["events"] == events - 40 && web["gone"] == gone, "{out}");
+    assert!(code == 1 && web["lost"] == 40 && web["events"] == events - 40 && web["gone"] == gone, "{out}");
+}
+
+/// What is done to a state directory of which all is safe.
+type Loss = fn(&State, &[PathBuf]);
+
+const LOSSES: [(&str, Loss, &str); 7] = [
+    (
+        "all segments cut to ten bytes",
+        |_, web| web.iter().for_each(|path| File::options().write(true).open(path).unwrap().set_len(10).unwrap()),
+        "nothing in it is as it was written, 10 bytes",
+    ),
+    ("the newest deleted", |_, web| fs::remove_file(&web[2]).unwrap(), "20 events are missing that were safe"),
+    (
+        "its end cut off",
+        |_, web| File::options().write(true).open(&web[2]).unwrap().set_len(length(&web[2]) - 10).unwrap(),
+        "20 events are missing that were safe",
+    ),
+    (
+        "a directory in its place",
+        |_, web| {
+            fs::remove_file(&web[2]).unwrap();
+            fs::create_dir(&web[2]).unwrap();
+        },
+        "20 events are missing that were safe",
+    ),
+    (
+        "a pipe in the place of one in the middle",
+        |_, web| {
+            fs::remove_file(&web[1]).unwrap();
+            nix::unistd::mkfifo(&web[1], nix::sys::stat::Mode::S_IRUSR).unwrap();
+        },
+        "40 events are missing between others",
+    ),
+    ("one in the middle deleted", |_, web| fs::remove_file(&web[1]).unwrap(), "40 events are missing between others"),
+    (
+        "garbage in @uncounted",
+        |state, _| fs::write(state.path.join("@uncounted"), "garbage").unwrap(),
+        "'@uncounted' is not as it was written",
+    ),
+];
+
+#[test]
+fn what_was_safe_and_is_not_there_is_damage_until_a_start_has_dealt_with_it() {
+    for (what, lose, words) in LOSSES {
+        let mut state = State::with_three_channels();
+        state.sync();
+        lose(&state, &state.segments("web"));
+        let before = state.snapshot_of_files();
+        let (code, found) = state.findings(&["--verify"]);
+        assert!(
+            code == 1 && found.iter().any(|line| line.starts_with("damage: ") && line.contains(words)),
+            "{what}: {code} {found:#?}"
+        );
+        assert_eq!(state.snapshot_of_files(), before, "{what}: nothing was changed");
+        let archive =
+            Archive::open(Arc::new(Kernel), &state.path, state.newest.time, Keep { size: 512 << 10, age: None }).unwrap().0;
+        if !what.contains("@uncounted") {
+            let (code, found) = state.findings(&["--verify"]);
+            assert_eq!(code, 0, "{what}: after the next start: {found:#?}");
+        }
+        drop(archive);
+    }
+}
+
+#[test]
+fn what_a_kill_or_a_power_cut_leaves_is_no_damage() {
+    let mut state = State::with_three_channels();
+    state.sync();
+    state.append("web", 5, 100);
+    state.append("web/a", 5, 100);
+    assert_eq!(state.findings(&["--verify"]), (0, Vec::new()));
+    // The end of one that was not safe, although what came after it in another channel is there.
+    let path = &state.segments("web")[2];
+    File::options().write(true).open(path).unwrap().set_len(length(path) - 10).unwrap();
+    let (code, found) = state.findings(&["--verify"]);
+    assert!(code == 0 && found.len() == 1 && found[0].starts_with("note: "), "{found:#?}");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_small_file_is_not_waited_for() {
+    for name in ["@life", "@synced", "@uncounted", "@missing"] {
+        let state = State::with_three_channels();
+        let _ = fs::remove_file(state.path.join(name));
+        nix::unistd::mkfifo(&state.path.join(name), nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR).unwrap();
+        let (code, out) = state.ask(&["--verify"]);
+        assert!(out.contains("total") && (code == 0 || name == "@life"), "{name}: {code} {out}");
+    }
 }
 
 /// Where the last line of a segment begins, which commits.

@@ -48,7 +48,7 @@ fn examples() -> BTreeMap<String, String> {
 fn its_example_is_a_state_directory() {
     let state = tempfile::tempdir().unwrap();
     let examples = examples();
-    assert_eq!(examples.len(), 4, "{examples:?}");
+    assert_eq!(examples.len(), 5, "{examples:?}");
     for (name, text) in &examples {
         let path = state.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -157,6 +157,7 @@ impl Log {
         file.truncate(0)?;
         file.write_at(bytes, 0)?;
         self.stray = None;
+        self.skipped += self.book.last().map_or(0, |last| segment.before.saturating_sub(last.total));
         self.writer = Some(file);
         self.bytes += segment.length;
         match self.book.last_mut().filter(|last| last.first == segment.first) {

@@ -7,19 +7,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::held::Places;
 use super::layout;
 use super::life::{self, NoLife, Uncounted};
 use super::log::{Entry, Log, Repairs};
 use super::mend::Mended;
+use super::opening::{channels_below, look_for_later, take_life};
 use super::ranking::Ranking;
 use super::unsynced::Unsynced;
-use super::volume::{Content, Kind, Volume};
-use crate::errno::reason;
+use super::volume::{Content, Identity, Volume};
 use crate::event::{ChannelName, Millis, Position};
 use crate::store::Keep;
-
-/// How many files are kept open to be appended to.
-const MOST_OPEN: usize = 64;
 
 /// Clocks that are set back by less than this are no reason to begin a new life, in milliseconds.
 const MOST_AHEAD: Millis = 3_600_000;
@@ -48,14 +46,22 @@ pub struct Archive {
     pub(super) looked_at: Option<ChannelName>,
     /// Whose files are open to be appended to, the one that was used last at the end.
     pub(super) open: Vec<ChannelName>,
-    /// The file that says when the numbering began, as long as it is the directory's.
-    pub(super) life: Arc<dyn Content>,
+    /// How many these may be.
+    most_open: usize,
+    /// As many may be open to be read.
+    pub(super) places: Places,
+    /// The file that says when the numbering began, as long as it is the directory's, if it could be opened.
+    pub(super) life: Option<Arc<dyn Content>>,
+    /// Which directory it is, for where that file cannot be opened.
+    pub(super) place: Option<Identity>,
     /// The last event of all.
     pub(super) newest: Position,
     /// All events up to this one are safe.
     pub(super) synced: Position,
     /// Numbers that no log tells of.
     pub(super) uncounted: Uncounted,
+    /// How many events are known to be missing between others.
+    pub(super) missing: u64,
     pub(super) scratch: Vec<u8>,
 }
 
@@ -64,6 +70,10 @@ pub struct Archive {
 pub struct Report {
     /// What was not as it was written.
     pub repairs: Repairs,
+    /// So many are missing that no log tells of, and that nobody has known of before.
+    pub missing: u64,
+    /// How many events of these channels are missing between others, if they are more than was known.
+    pub lost: Vec<(ChannelName, u64)>,
     /// Above this event, some are missing that no log tells of, and that nobody has known of before.
     pub doubtful_above: Option<Position>,
     /// Up to this event, some may be missing that no log tells of.
@@ -73,29 +83,54 @@ pub struct Report {
 }
 
 impl Archive {
-    /// Opens the archive in a directory, which is made if it is missing.
+    /// Opens the archive in a directory, which is made if it is missing. Nothing is written before it is sure that no later version has written here.
     ///
     /// # Errors
-    /// A later version has written it, or the directory could not be made, read or written. A file that is damaged is no error.
+    /// A later version has written it, or the directory could not be made, listed or written, or there is no descriptor or no memory left. What is
+    /// damaged, or belongs to somebody else, is no error.
     pub fn open(volume: Arc<dyn Volume>, root: &Path, now: Millis, keep: Keep) -> Result<(Self, Report), NoLife> {
-        volume.make_directory(root)?;
+        volume.make_directory(root).map_err(NoLife::not("made"))?;
         let mut report = Report::default();
         let channels = channels_below(&*volume, root, &mut report.repairs)?;
-        let began = match life::began(&*volume, root) {
-            Ok(began) => began,
-            Err(NoLife::New | NoLife::Damaged) => {
-                let began = earliest(&*volume, root, &channels).unwrap_or(now);
-                life::begin(&*volume, root, began)?;
-                began
-            }
-            Err(other) => return Err(other),
-        };
+        let life = life::began(&*volume, root);
+        look_for_later(&*volume, root, &channels)?;
+        let began = take_life(&*volume, root, life, &channels, now, &mut report.repairs)?;
+        let mut archive = Self::empty(volume, root, began, keep);
+        let newest = archive.newest;
+        let synced = life::synced(&*archive.volume, root).unwrap_or(newest);
+        for name in [layout::SYNCED, layout::UNCOUNTED] {
+            let path = root.join(name);
+            report.repairs.small.extend(life::is_damaged(&*archive.volume, &path).then_some(path));
+        }
+        for channel in channels {
+            let (log, repairs) = Log::open(&archive.volume, root, channel.clone(), began, synced.number)?;
+            report.repairs.join(repairs);
+            archive.newest = archive.newest.max(log.newest().unwrap_or(newest));
+            archive.logs.insert(channel.clone(), log);
+            archive.account(&channel);
+        }
+        if archive.newest.time > now.saturating_add(MOST_AHEAD) {
+            archive.begin_anew(now, &mut report);
+            return Ok((archive, report));
+        }
+        let stored = archive.newest;
+        archive.newest = stored.max(synced);
+        archive.synced = synced;
+        archive.count_numbers(stored.min(synced), &mut report);
+        archive.count_missing(&mut report);
+        Ok((archive, report))
+    }
+
+    /// One that has nothing yet.
+    fn empty(volume: Arc<dyn Volume>, root: &Path, began: Millis, keep: Keep) -> Self {
         let newest = Position { number: 0, time: began };
-        let root = root.to_owned();
-        let life = volume.open(&root.join(layout::LIFE))?;
-        let mut archive = Self {
+        let most_open = volume.most_open();
+        Self {
+            // Whatever else may stand there is as good as nothing.
+            life: volume.open(&root.join(layout::LIFE)).ok(),
+            place: volume.stamp(root).map(|stamp| stamp.identity).ok(),
             volume,
-            root,
+            root: root.to_owned(),
             began,
             keep,
             logs: BTreeMap::new(),
@@ -107,65 +142,20 @@ impl Archive {
             troubled: BTreeSet::new(),
             looked_at: None,
             open: Vec::new(),
-            life,
+            most_open,
+            places: Places::new(most_open),
             newest,
             synced: newest,
             uncounted: Uncounted::default(),
+            missing: 0,
             scratch: Vec::new(),
-        };
-        let synced = life::synced(&*archive.volume, &archive.root).unwrap_or(newest);
-        for channel in channels {
-            let (log, repairs) = Log::open(&archive.volume, &archive.root, channel.clone(), began, synced.number)?;
-            report.repairs.join(repairs);
-            archive.newest = archive.newest.max(log.newest().unwrap_or(newest));
-            archive.logs.insert(channel.clone(), log);
-            archive.account(&channel);
         }
-        if archive.newest.time > now.saturating_add(MOST_AHEAD) {
-            archive.begin_anew(now, &mut report)?;
-            return Ok((archive, report));
-        }
-        let stored = archive.newest;
-        archive.newest = stored.max(synced);
-        archive.synced = synced;
-        archive.count_numbers(stored.min(synced), &mut report)?;
-        Ok((archive, report))
-    }
-
-    /// Each number was given to an event of one channel, and each log says how many its channel has had: what is left is what no log tells of. All up to
-    /// `safe` were there before.
-    fn count_numbers(&mut self, safe: Position, report: &mut Report) -> io::Result<()> {
-        self.uncounted = life::uncounted(&*self.volume, &self.root);
-        let counted = self.logs.values().map(Log::numbers).fold(0, u64::saturating_add);
-        let count = self.newest.number.saturating_sub(counted);
-        // Where the numbering has gone back, what was noted may be numbers that were given again.
-        let has_gone_back = self.newest.number < self.uncounted.through.number;
-        if count > self.uncounted.count || has_gone_back {
-            self.note_uncounted(Uncounted { through: self.newest, count })?;
-            report.doubtful_above = (count > 0).then_some(safe);
-        }
-        report.floor = (self.uncounted.count > 0).then_some(self.uncounted.through);
-        Ok(())
     }
 
     pub(super) fn note_uncounted(&mut self, uncounted: Uncounted) -> io::Result<()> {
         life::note_uncounted(&*self.volume, &self.root, uncounted)?;
         self.uncounted = uncounted;
         Ok(())
-    }
-
-    /// What is there is kept aside, and the numbering begins anew.
-    fn begin_anew(&mut self, now: Millis, report: &mut Report) -> io::Result<()> {
-        let channels: Vec<_> = self.logs.keys().cloned().collect();
-        for log in channels.iter().filter_map(|channel| self.drop_log(channel)) {
-            log.move_all_aside(&mut report.repairs)?;
-        }
-        report.is_ahead = true;
-        self.began = now;
-        self.newest = Position { number: 0, time: now };
-        life::begin(&*self.volume, &self.root, now)?;
-        self.note_uncounted(Uncounted::default())?;
-        life::note_synced(&*self.volume, &self.root, self.newest)
     }
 
     /// When the numbering began.
@@ -211,6 +201,9 @@ impl Archive {
         let Self { logs, scratch, .. } = self;
         let appended = logs.get_mut(channel).map_or(Ok(()), |log| log.append(entries, source, limits, scratch));
         self.account(channel);
+        if self.logs.get_mut(channel).is_some_and(|log| std::mem::take(&mut log.skipped) > 0) {
+            self.note_more_missing();
+        }
         appended
     }
 
@@ -274,7 +267,7 @@ impl Archive {
         }
         if let Some(at) = self.open.iter().position(|open| open == channel) {
             self.open.remove(at);
-        } else if self.open.len() >= MOST_OPEN {
+        } else if self.open.len() >= self.most_open {
             let oldest = self.open.remove(0);
             if let Some(log) = self.logs.get_mut(&oldest) {
                 log.close();
@@ -301,6 +294,9 @@ impl Archive {
         let mended = log.mend_listed(path);
         self.account(channel);
         let _ = self.pay_source(channel); // or the next append does, or the next check
+        if !mended.holes.is_empty() {
+            self.note_more_missing();
+        }
         mended
     }
 
@@ -317,34 +313,4 @@ impl Archive {
 pub fn sync(volume: &dyn Volume, root: &Path, (unsynced, newest): &(Unsynced, Position)) -> io::Result<()> {
     unsynced.sync(volume)?;
     life::note_synced(volume, root, *newest)
-}
-
-/// The channels that have something in a state directory.
-fn channels_below(volume: &dyn Volume, root: &Path, repairs: &mut Repairs) -> io::Result<Vec<ChannelName>> {
-    let mut found = Vec::new();
-    let mut directories = vec![PathBuf::new()];
-    while let Some(directory) = directories.pop() {
-        let path = root.join(&directory);
-        let entries = match volume.list(&path) {
-            Err(error) if path != root => {
-                repairs.unreadable.push((path, reason(&error)));
-                continue;
-            }
-            entries => entries?,
-        };
-        let is_ours = |name: &str| layout::first_of(name).is_some() || layout::mended_of(name).is_some();
-        let has_segments =
-            entries.iter().any(|entry| matches!(entry.kind, Kind::File(_)) && entry.name.to_str().is_some_and(is_ours));
-        found.extend(layout::channel_of(&directory).filter(|_| has_segments));
-        let below = entries.into_iter().filter(|entry| entry.kind == Kind::Directory);
-        directories.extend(below.map(|entry| directory.join(entry.name)));
-    }
-    found.sort_unstable();
-    Ok(found)
-}
-
-/// When the life began, by what the segments say.
-fn earliest(volume: &dyn Volume, root: &Path, channels: &[ChannelName]) -> Option<Millis> {
-    let heads = channels.iter().filter_map(|channel| Log::any_head(volume, root, channel));
-    heads.map(|head| head.began).min()
 }

@@ -3,11 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::volume::is_scarcity;
 use crate::event::ChannelName;
 
 /// A question could not be answered because of one segment.
 ///
-/// Whatever it was: give it to [`Archive::mend`](super::archive::Archive::mend) and ask a new [`Shelf`](super::shelf::Shelf).
+/// Whatever it was: give it to [`Archive::mend`](super::archive::Archive::mend) and ask a new [`Shelf`](super::shelf::Shelf). But [`Fault::Scarce`] says
+/// nothing of the segment: ask again later.
 #[derive(Debug, thiserror::Error)]
 #[error("could not read '{}'", .path.display())]
 pub struct Broken {
@@ -29,6 +31,9 @@ pub enum Fault {
     /// It is not as it was written.
     #[error("it is damaged")]
     Damaged,
+    /// There is no descriptor or no memory left to read it with.
+    #[error(transparent)]
+    Scarce(io::Error),
     /// The kernel does not give it.
     #[error(transparent)]
     Unreadable(io::Error),
@@ -36,6 +41,10 @@ pub enum Fault {
 
 impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound { Self::LetGo } else { Self::Unreadable(error) }
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::LetGo,
+            _ if is_scarcity(&error) => Self::Scarce(error),
+            _ => Self::Unreadable(error),
+        }
     }
 }

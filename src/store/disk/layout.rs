@@ -4,6 +4,7 @@
 //! STATE/@life                                          when the numbering began
 //! STATE/@synced                                        how far everything is safe
 //! STATE/@uncounted                                     how many numbers were given of which no log tells
+//! STATE/@missing                                       how many events are known to be missing between others
 //! STATE/@lock                                          held by the daemon that uses it
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse          a segment: time and number of its first event
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse.damaged  what was found damaged (.mending while it is being mended)
@@ -24,6 +25,9 @@ pub const SYNCED: &str = "@synced";
 
 /// The file that says how many numbers were given of which no log tells.
 pub const UNCOUNTED: &str = "@uncounted";
+
+/// The file that says how many events are known to be missing between others.
+pub const MISSING: &str = "@missing";
 
 /// The file that is locked.
 pub const LOCK: &str = "@lock";

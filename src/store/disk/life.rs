@@ -1,9 +1,11 @@
-//! Three small files: when the numbering began, how far everything is safe from a power cut, and how many numbers no log tells of.
+//! Four small files: when the numbering began, how far everything is safe from a power cut, how many numbers no log tells of, and how many events are
+//! known to be missing between others.
 //!
 //! ```text
 //! @life      sse-bridge 1 1763660000000 5c1e9b0f\n          format, beginning of the life, checksum
 //! @synced    1763660123456-4821 9b1f0e5c\n                  the last event of which all before it are safe, checksum
 //! @uncounted 1763660000777-4100 12 41c0a7e2\n                the last number that may be one of them, how many there are, checksum
+//! @missing   7 6abf4a82\n                                  how many events, checksum
 //! ```
 //!
 //! The first is written once. The second is written in place after each sync; one that cannot be read only means that more is looked through at the
@@ -12,7 +14,7 @@
 use std::io;
 use std::path::Path;
 
-use super::layout::{LIFE, SYNCED, UNCOUNTED};
+use super::layout::{LIFE, MISSING, SYNCED, UNCOUNTED};
 use super::record::VERSION;
 use super::summed;
 use super::volume::Volume;
@@ -38,6 +40,22 @@ pub enum NoLife {
     /// It cannot be read.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
+    /// The directory cannot be used.
+    #[error("it could not be {what}")]
+    Directory {
+        /// What could not be done.
+        what: &'static str,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl NoLife {
+    /// What could not be done with the directory.
+    pub(super) fn not(what: &'static str) -> impl Fn(io::Error) -> Self {
+        move |error| Self::Directory { what, error }
+    }
 }
 
 /// When the life of a state directory began.
@@ -65,12 +83,7 @@ pub fn began(volume: &dyn Volume, root: &Path) -> Result<Millis, NoLife> {
 /// # Errors
 /// What the kernel says.
 pub fn begin(volume: &dyn Volume, root: &Path, began: Millis) -> io::Result<()> {
-    let file = volume.create(&root.join(LIFE))?;
-    let line = summed::line_of(&format!("{NAME} {VERSION} {began}"));
-    file.write_at(line.as_bytes(), 0)?;
-    file.truncate(line.len() as u64)?;
-    file.sync()?;
-    volume.sync_directory(root)
+    note(volume, root, LIFE, &format!("{NAME} {VERSION} {began}"))
 }
 
 /// How far everything is safe; nothing is, if nobody knows.
@@ -114,18 +127,48 @@ pub fn uncounted(volume: &dyn Volume, root: &Path) -> Uncounted {
 /// # Errors
 /// What the kernel says.
 pub fn note_uncounted(volume: &dyn Volume, root: &Path, uncounted: Uncounted) -> io::Result<()> {
-    let line = summed::line_of(&format!("{} {}", uncounted.through, uncounted.count));
-    let file = volume.create(&root.join(UNCOUNTED))?;
+    note(volume, root, UNCOUNTED, &format!("{} {}", uncounted.through, uncounted.count))
+}
+
+/// How many events are known to be missing between others, over all channels: who has found that has said it. None, if nobody has noted any.
+#[must_use]
+pub fn missing(volume: &dyn Volume, root: &Path) -> u64 {
+    line_of(volume, &root.join(MISSING)).ok().flatten().and_then(|line| decimal(&line)).unwrap_or(0)
+}
+
+/// Notes it. Who finds it lost says once more what was said before.
+///
+/// # Errors
+/// What the kernel says.
+pub fn note_missing(volume: &dyn Volume, root: &Path, count: u64) -> io::Result<()> {
+    let line = summed::line_of(&count.to_string());
+    let file = volume.create(&root.join(MISSING))?;
+    file.write_at(line.as_bytes(), 0)?;
+    file.truncate(line.len() as u64)
+}
+
+fn note(volume: &dyn Volume, root: &Path, name: &str, text: &str) -> io::Result<()> {
+    let line = summed::line_of(text);
+    let file = volume.create(&root.join(name))?;
     file.write_at(line.as_bytes(), 0)?;
     file.truncate(line.len() as u64)?;
     file.sync()?;
     volume.sync_directory(root)
 }
 
-/// The line of a file without its checksum; `None` if it is not as it was written.
+/// Whether a file is there, and not as it was written.
+pub(super) fn is_damaged(volume: &dyn Volume, path: &Path) -> bool {
+    match line_of(volume, path) {
+        Ok(line) => line.is_none(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// The first line of a file without its checksum; `None` if it is not as it was written. What stands behind it was longer, and was being cut.
 fn line_of(volume: &dyn Volume, path: &Path) -> io::Result<Option<String>> {
     let mut bytes = [0; 256];
     let count = volume.open(path)?.read_at(&mut bytes, 0)?;
-    let line = bytes[..count].strip_suffix(b"\n").and_then(|line| std::str::from_utf8(line).ok());
+    let end = memchr::memchr(b'\n', &bytes[..count]);
+    let line = end.and_then(|end| std::str::from_utf8(&bytes[..end]).ok());
     Ok(line.and_then(summed::text_of).map(str::to_owned))
 }

@@ -3,13 +3,14 @@
 //! The kernel gives the lock back when the process ends, however it ends; the file stays. The process id in it is for people, and is that of the
 //! daemon that held it last: only the lock says whether somebody holds it. A state directory on a network is as safe as the file system's locks.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::unistd::{AccessFlags, access};
 
 use super::layout::LOCK;
 use super::volume::{FILE_MODE, Kernel, Volume};
@@ -17,7 +18,7 @@ use super::volume::{FILE_MODE, Kernel, Volume};
 /// The lock of a state directory, given back when this goes or the process ends.
 #[derive(Debug)]
 pub struct Lock {
-    _held: Flock<File>,
+    held: Flock<File>,
 }
 
 /// Why a state directory is not ours.
@@ -35,12 +36,23 @@ pub enum NotLocked {
     /// It cannot be made.
     #[error("it could not be made")]
     Make(#[source] io::Error),
+    /// Nothing can be made in it, or written.
+    #[error("it could not be written")]
+    Write(#[source] io::Error),
     /// It cannot be locked.
     #[error("its '{LOCK}' could not be locked")]
     Lock(#[source] io::Error),
 }
 
 impl Lock {
+    /// Whether the file that is locked still has its name in the directory.
+    #[must_use]
+    pub fn is_of(&self, directory: &Path) -> bool {
+        let held = self.held.metadata().map(|held| (held.dev(), held.ino()));
+        let named = fs::metadata(directory.join(LOCK)).map(|named| (named.dev(), named.ino()));
+        held.ok().zip(named.ok()).is_some_and(|(held, named)| held == named)
+    }
+
     /// Takes the lock of a state directory, which is made if it is missing. Does not wait.
     ///
     /// # Errors
@@ -53,7 +65,10 @@ impl Lock {
         })?;
         let file = open(&directory.join(LOCK))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(held) => write_pid(&held).map(|()| Self { _held: held }).map_err(NotLocked::Lock),
+            Ok(held) => {
+                access(directory, AccessFlags::W_OK | AccessFlags::X_OK).map_err(|errno| NotLocked::Write(errno.into()))?;
+                write_pid(&held).map(|()| Self { held }).map_err(NotLocked::Write)
+            }
             Err((file, Errno::EWOULDBLOCK)) => Err(NotLocked::InUse(pid_in(&file))),
             Err((_, errno)) => Err(NotLocked::Lock(errno.into())),
         }
@@ -96,8 +111,7 @@ fn pid_in(file: &File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
     fn in_new_directory(name: &str) -> (tempfile::TempDir, PathBuf) {

@@ -7,17 +7,19 @@
 //! - Behind `length` a segment holds nothing that was committed. It is cut there before anything is appended behind a write that failed.
 //! - Every segment says the source's position, if the channel has had one: whatever goes, the newest that is left says it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::book::Book;
 use super::hole::{self, Hole};
 use super::layout;
-use super::record::Head;
+use super::record::{BadHead, Head};
 use super::retention::LetGo;
 use super::segment::{self, Segment};
 use super::unsynced::Unsynced;
-use super::volume::{Content, Stamp, Volume};
+use super::volume::{Content, Kind, Stamp, Volume, is_scarcity};
+use crate::errno::reason;
 use crate::event::{Age, ChannelName, Millis, Position};
 
 /// One channel's segments.
@@ -55,6 +57,8 @@ pub struct Log {
     pub(super) source: Option<Box<str>>,
     /// Whether the newest segment, which said that, is gone.
     pub(super) owes_source: bool,
+    /// How many events could not be written before a segment that was begun, until that has been noted.
+    pub(super) skipped: u64,
     /// How its directory was when its names were compared last.
     pub(super) stamp: Option<Stamp>,
     /// How much of its bytes is in the archive's sum.
@@ -92,16 +96,34 @@ pub struct Repairs {
     pub cut: u64,
     /// Files that were damaged, by the names under which they are kept.
     pub damaged: Vec<PathBuf>,
-    /// What could not be read, and why; it is taken for missing.
+    /// What could not be read or mended, and why; what is in it is taken for missing.
     pub unreadable: Vec<(PathBuf, String)>,
+    /// Small files that were damaged, or missing although there is history: what they said has been found otherwise, or is not known.
+    pub small: Vec<PathBuf>,
+    /// Small files that could not be written, and why.
+    pub unwritten: Vec<(PathBuf, String)>,
 }
 
 impl Repairs {
+    /// Says that something cannot be used, and gives nothing in its place.
+    ///
+    /// # Errors
+    /// The error says nothing of it: there is no descriptor or no memory left.
+    pub(super) fn go_without<T: Default>(&mut self, path: &Path, error: io::Error) -> io::Result<T> {
+        if is_scarcity(&error) {
+            return Err(error);
+        }
+        self.unreadable.push((path.to_owned(), reason(&error)));
+        Ok(T::default())
+    }
+
     /// Adds others.
     pub fn join(&mut self, other: Self) {
         self.cut += other.cut;
         self.damaged.extend(other.damaged);
         self.unreadable.extend(other.unreadable);
+        self.small.extend(other.small);
+        self.unwritten.extend(other.unwritten);
     }
 }
 
@@ -126,6 +148,7 @@ impl Log {
             unsynced: Unsynced::default(),
             source: None,
             owes_source: false,
+            skipped: 0,
             stamp: None,
             counted: 0,
             lost: Vec::new(),
@@ -149,14 +172,21 @@ impl Log {
         self.bytes
     }
 
-    /// What one of the segments of a channel says of itself.
-    #[must_use]
-    pub fn any_head(volume: &dyn Volume, root: &Path, channel: &ChannelName) -> Option<Head> {
+    /// What the segments of a channel say of themselves, also those that are being mended, as far as they can be read.
+    ///
+    /// # Errors
+    /// There is no descriptor or no memory left.
+    pub fn heads(volume: &dyn Volume, root: &Path, channel: &ChannelName) -> io::Result<Vec<(PathBuf, Result<Head, BadHead>)>> {
         let directory = root.join(layout::directory_of(channel));
-        let names =
-            volume.list(&directory).ok()?.into_iter().filter(|entry| entry.name.to_str().and_then(layout::first_of).is_some());
-        let heads = names.filter_map(|entry| segment::head_of(&*volume.open(&directory.join(entry.name)).ok()?).ok()?.ok());
-        heads.map(|(head, _)| head).next()
+        let is_ours = |name: &str| layout::first_of(name).is_some() || layout::mended_of(name).is_some();
+        let entries = volume.list(&directory).or_else(nothing_unless_scarce)?.into_iter();
+        let files = entries.filter(|entry| matches!(entry.kind, Kind::File(_)) && entry.name.to_str().is_some_and(is_ours));
+        let mut heads = Vec::new();
+        for path in files.map(|entry| directory.join(entry.name)) {
+            let head = volume.open(&path).and_then(|file| segment::head_of(&*file)).map(Some).or_else(nothing_unless_scarce)?;
+            heads.extend(head.map(|head| (path, head.map(|(head, _)| head))));
+        }
+        Ok(heads)
     }
 
     /// Its segments, oldest first.
@@ -206,6 +236,13 @@ impl Log {
         held.chain(self.holes().map(|hole| hole.count)).fold(0, u64::saturating_add)
     }
 
+    /// How many events are missing between its segments.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        let pairs = self.book.iter().zip(self.book.iter().skip(1));
+        pairs.map(|(segment, next)| next.before.saturating_sub(segment.total)).fold(0, u64::saturating_add)
+    }
+
     /// The last event that it holds.
     #[must_use]
     pub fn last_stored(&self) -> Option<Position> {
@@ -228,4 +265,9 @@ impl Log {
     pub fn holes(&self) -> impl Iterator<Item = Hole> + use<> {
         hole::holes(&self.book, self.total, self.latest).into_iter()
     }
+}
+
+/// Nothing, for what cannot be read.
+fn nothing_unless_scarce<T: Default>(error: io::Error) -> io::Result<T> {
+    if is_scarcity(&error) { Err(error) } else { Ok(T::default()) }
 }

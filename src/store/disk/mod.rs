@@ -4,6 +4,7 @@
 //! STATE/@life                                                   when the numbering began                     (life)
 //! STATE/@synced                                                 how far everything is safe
 //! STATE/@uncounted                                              how many numbers were given that no log tells of
+//! STATE/@missing                                                how many events are known to be missing between others
 //! STATE/@lock                                                   whose it is                                (lock)
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse   a segment: events from this one on           (layout)
 //!
@@ -42,6 +43,7 @@ mod append;
 pub mod archive;
 pub mod book;
 pub mod broken;
+mod held;
 pub mod hole;
 pub mod inspect;
 pub mod layout;
@@ -50,6 +52,7 @@ pub mod lock;
 pub mod log;
 pub mod mend;
 mod newest;
+mod opening;
 mod presence;
 mod ranking;
 pub mod record;

@@ -11,7 +11,7 @@ use super::book::Book;
 use super::broken::{Broken, Fault};
 use super::record::Commit;
 use super::seek::{Backwards, Sought, seek};
-use super::segment::Segment;
+use super::segment::{Reading, Segment};
 use super::shelf::{broken, open};
 use super::volume::Volume;
 use crate::event::Age;
@@ -19,7 +19,7 @@ use crate::event::Age;
 /// Counts events backwards.
 #[derive(Debug)]
 pub struct Counting<'a> {
-    volume: &'a dyn Volume,
+    volume: &'a Arc<dyn Volume>,
     ages: Option<Age>,
     tracks: Vec<Track<'a>>,
     /// The number up to which each track has something that is not counted.
@@ -37,7 +37,7 @@ struct Track<'a> {
     total: u64,
     /// Where its record ends.
     place: u64,
-    /// What reads the records before, the last of which is in hand, if the segment has been opened.
+    /// What reads the records before, the last of which is in hand, if it has been looked into.
     open: Option<(Backwards, Commit)>,
 }
 
@@ -46,14 +46,14 @@ impl<'a> Counting<'a> {
     ///
     /// # Errors
     /// A segment that holds events up to and above that number cannot be read.
-    pub fn new(volume: &'a dyn Volume, books: &'a [Book], until: u64, ages: Option<Age>) -> Result<Self, Broken> {
+    pub fn new(volume: &'a Arc<dyn Volume>, books: &'a [Book], until: u64, ages: Option<Age>) -> Result<Self, Broken> {
         let mut counting = Self { volume, ages, tracks: Vec::new(), next: BinaryHeap::new() };
         for book in books {
             let begun = book.partition_point(|segment| segment.first.number <= until);
             let Some(mut track) = counting.last_before(book, begun) else { continue };
             if track.last > until {
                 let (segment, fault) = (track.segment, |fault| broken(book, track.segment, fault));
-                match cut(volume, book, segment, until).map_err(fault)? {
+                match cut(&**volume, book, segment, until).map_err(fault)? {
                     Some((last, total, place)) => (track.last, track.total, track.place) = (last, total, place),
                     None => match counting.last_before(book, track.index) {
                         Some(before) => track = before,
@@ -95,7 +95,7 @@ impl<'a> Counting<'a> {
             if segment.first.number > others {
                 let count = track.total - segment.before;
                 if count > missing {
-                    return above(self.volume, track.book, segment, track.total - missing).map_err(fault);
+                    return above(&**self.volume, track.book, segment, track.total - missing).map_err(fault);
                 }
                 missing -= count;
                 if missing == 0 {
@@ -130,9 +130,10 @@ impl<'a> Counting<'a> {
 
 impl Track<'_> {
     /// How many events the last record has that are not counted.
-    fn in_hand(&mut self, volume: &dyn Volume) -> Result<u64, Fault> {
+    fn in_hand(&mut self, volume: &Arc<dyn Volume>) -> Result<u64, Fault> {
         if self.open.is_none() {
-            let file = open(volume, self.book, self.segment)?;
+            // There is one for each channel, and as many as like may ask at once: none holds a file.
+            let file = Reading::OnDemand(Arc::clone(volume), self.book.path_of(self.segment.first));
             let mut backwards = Backwards::new(file, self.segment.start..self.place);
             let commit = backwards.read()?.filter(|commit| commit.total >= self.total).ok_or(Fault::Damaged)?;
             self.open = Some((backwards, commit));
@@ -162,7 +163,7 @@ fn cut(volume: &dyn Volume, book: &Book, segment: &Segment, until: u64) -> Resul
     if let Some(placed) = record.filter(|placed| placed.commit.first().is_some_and(|first| first <= until)) {
         return Ok(Some((until, placed.commit.total - (placed.commit.last.number - until), placed.range.end)));
     }
-    let before = Backwards::new(Arc::clone(&file), segment.start..place).read()?;
+    let before = Backwards::new(Reading::Open(Arc::clone(&file)), segment.start..place).read()?;
     Ok(before.map(|commit| (commit.last.number, commit.total, place)))
 }
 

@@ -26,9 +26,12 @@ impl Archive {
     /// Whether the state directory is the one that was opened, or has been made again by [`Self::check`] since.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        let held = self.life.identity();
-        let named = self.volume.stamp(&self.root.join(layout::LIFE)).map(|stamp| stamp.identity);
-        held.ok().zip(named.ok()).is_some_and(|(held, named)| held == named)
+        let (held, name) = match &self.life {
+            Some(life) => (life.identity().ok(), self.root.join(layout::LIFE)),
+            None => (self.place, self.root.clone()),
+        };
+        let named = self.volume.stamp(&name).map(|stamp| stamp.identity);
+        held.zip(named.ok()).is_some_and(|(held, named)| held == named)
     }
 
     /// Looks after what was written, which is to be done once a second, and makes again what is missing. Gives the segments that are gone and were not
@@ -55,6 +58,9 @@ impl Archive {
             gone.extend(self.logs.get_mut(&channel).map(|log| std::mem::take(&mut log.lost)).into_iter().flatten());
             let _ = self.pay_source(&channel); // or the next append does, or the next check
         }
+        if !gone.is_empty() {
+            self.note_more_missing();
+        }
         Ok(gone)
     }
 
@@ -72,7 +78,7 @@ impl Archive {
         match life::began(&*self.volume, &self.root) {
             Ok(began) if began == self.began => {}
             Err(NoLife::New) => life::begin(&*self.volume, &self.root, self.began)?,
-            Err(NoLife::Unreadable(error)) => return Err(error),
+            Err(NoLife::Unreadable(error) | NoLife::Directory { error, .. }) => return Err(error),
             Ok(_) | Err(NoLife::Damaged | NoLife::Newer(_)) => {
                 return Err(io::Error::other(NOT_OURS));
             }
@@ -80,7 +86,7 @@ impl Archive {
         if self.uncounted.count > 0 {
             self.note_uncounted(self.uncounted)?;
         }
-        self.life = self.volume.open(&self.root.join(layout::LIFE))?;
+        self.life = Some(self.volume.open(&self.root.join(layout::LIFE))?);
         Ok(())
     }
 

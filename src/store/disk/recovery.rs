@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use super::layout;
 use super::log::{Log, Repairs};
+use super::mend::Safe;
 use super::record::{BadHead, Commit, Head};
 use super::segment::{self, Rest, Segment};
 use super::volume::{self, Content, Kind, Volume};
-use crate::errno::reason;
 use crate::event::{Age, ChannelName, Millis, Position};
 
 impl Log {
@@ -19,7 +19,7 @@ impl Log {
     /// above `synced` is looked through; of what is older, the ends.
     ///
     /// # Errors
-    /// The directory or a file could not be read or repaired, or a later version has written it.
+    /// A later version has written it, or there is no descriptor or no memory left: then nothing can be said of it now.
     pub fn open(
         volume: &Arc<dyn Volume>,
         root: &Path,
@@ -30,12 +30,12 @@ impl Log {
         let mut log = Self::new(Arc::clone(volume), root.to_owned(), channel, began);
         let mut repairs = Repairs::default();
         log.mend_again(&mut repairs)?;
-        let mut found = log.list()?;
+        let mut found: Vec<_> = log.list().or_else(|error| repairs.go_without(log.book.directory(), error))?;
         let mut next = 0;
         while let Some(&first) = found.get(next) {
             next += 1;
             let replaced = match log.take_in(first, found.get(next).copied(), synced, &mut repairs) {
-                Err(error) if error.kind() != io::ErrorKind::Unsupported => log.leave_out(first, &error, &mut repairs),
+                Err(error) if !is_newer(&error) => log.leave_out(first, error, &mut repairs)?,
                 replaced => replaced?,
             };
             found.splice(next..next, replaced);
@@ -92,14 +92,14 @@ impl Log {
         let examined = match segment::examine(&file)? {
             Ok(examined) => examined,
             Err(BadHead::Newer(version)) => return Err(newer(&path, version)),
-            Err(BadHead::Other) => return self.mend(first, next, repairs),
+            Err(BadHead::Other) => return self.mend(first, next, Safe::Now, repairs),
             Err(BadHead::Unfinished) => {
                 repairs.cut += file.length()?;
                 return self.forget(&path).map(|()| Vec::new());
             }
         };
         if !self.is_ours(&examined.head) || !examined.is_before(next) || examined.rest == Rest::Damaged {
-            return self.mend(first, next, repairs);
+            return self.mend(first, next, Safe::Now, repairs);
         }
         let length = file.length()?;
         let Some(segment) = Segment::of(first, &examined) else {
@@ -121,15 +121,18 @@ impl Log {
     }
 
     /// Does without a segment that cannot be read. It is taken out of the way, so that nothing is appended to it.
-    pub(super) fn leave_out(&self, first: Position, error: &io::Error, repairs: &mut Repairs) -> Vec<Position> {
+    ///
+    /// # Errors
+    /// There is no descriptor or no memory left.
+    pub(super) fn leave_out(&self, first: Position, error: io::Error, repairs: &mut Repairs) -> io::Result<Vec<Position>> {
         let path = self.book.path_of(first);
-        repairs.unreadable.push((path.clone(), reason(error)));
+        let nothing = repairs.go_without(&path, error)?;
         if let Ok(aside) = self.free_name(&layout::segment_name(first))
             && self.volume.rename(&path, &aside).is_ok()
         {
             repairs.damaged.push(aside);
         }
-        Vec::new()
+        Ok(nothing)
     }
 
     /// Removes a segment in which nothing was committed.
@@ -162,7 +165,13 @@ impl Log {
     }
 }
 
-fn newer(path: &Path, version: u32) -> io::Error {
+/// A later version has written a segment.
+pub(super) fn newer(path: &Path, version: u32) -> io::Error {
     let why = BadHead::Newer(version);
     io::Error::new(io::ErrorKind::Unsupported, format!("'{}': {why}", path.display()))
+}
+
+/// Whether an error says that; the kernel's own of this kind have numbers.
+fn is_newer(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported && error.raw_os_error().is_none()
 }

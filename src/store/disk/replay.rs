@@ -1,8 +1,9 @@
 //! Events of several channels from their files, in the order of their numbers.
 //!
 //! A replay knows the segments that there were when it began, and reads up to the event that was the newest then: what comes later is somebody
-//! else's. What it holds is bounded, however many channels there are and however large the history is: of few channels an open file and a block each;
-//! of many the blocks share a bounded room and no file is held open; of very many only places are kept from one record to the next.
+//! else's. What it holds is bounded, however many channels there are and however large the history is: of few channels a block each, and an open file as
+//! far as all replays together hold few; of many the blocks share a bounded room and no file is held open; of very many only places are kept from one
+//! record to the next.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 
 use super::book::Book;
 use super::broken::{Broken, Fault};
+use super::held::{Place, Places};
 use super::record::Commit;
 use super::seek::seek;
 use super::segment::{BLOCK, Next, Reading, Records, Segment};
@@ -45,6 +47,8 @@ pub struct Part {
 #[derive(Debug)]
 pub struct Replay {
     volume: Arc<dyn Volume>,
+    /// Where files may be held open.
+    places: Places,
     /// The numbers that are read.
     numbers: RangeInclusive<u64>,
     /// Their age, unless it does not matter.
@@ -68,6 +72,8 @@ struct Track {
     place: Option<u64>,
     /// What reads it from there on, if that is kept.
     records: Option<Records>,
+    /// Its place among open files, if it holds one open.
+    held: Option<Place>,
 }
 
 impl Replay {
@@ -76,18 +82,18 @@ impl Replay {
     /// # Errors
     /// The segment in which the first event would be cannot be read.
     pub(super) fn begin(
-        volume: Arc<dyn Volume>,
+        (volume, places): (Arc<dyn Volume>, Places),
         books: &[Book],
         numbers: RangeInclusive<u64>,
         ages: Option<Age>,
     ) -> Result<Self, Broken> {
-        let mut replay = Self { volume, numbers, ages, tracks: Vec::new(), next: BinaryHeap::new(), broken: None };
+        let mut replay = Self { volume, places, numbers, ages, tracks: Vec::new(), next: BinaryHeap::new(), broken: None };
         let first = *replay.numbers.start();
         for book in books {
             let index = book.partition_point(|segment| segment.reach.number < first);
             if let Some(segment) = book.get(index).filter(|segment| segment.first.number <= *replay.numbers.end()) {
                 replay.next.push(Reverse((segment.first.number.max(first), replay.tracks.len())));
-                replay.tracks.push(Track { book: book.clone(), index, is_sure: false, place: None, records: None });
+                replay.tracks.push(Track { book: book.clone(), index, is_sure: false, place: None, records: None, held: None });
             }
         }
         replay.settle()?;
@@ -169,8 +175,8 @@ impl Replay {
 
     /// Reads on in a track up to a record that is wanted; gives its first number that is.
     fn look(&mut self, at: usize) -> Result<Option<u64>, Broken> {
-        let Self { volume, numbers, ages, tracks, .. } = self;
-        let reading = if tracks.len() > FEW { How::OnDemand(block_of(tracks.len())) } else { How::Open };
+        let Self { volume, places, numbers, ages, tracks, .. } = self;
+        let reading = if tracks.len() > FEW { How::OnDemand(block_of(tracks.len())) } else { How::Open(places) };
         let track = &mut tracks[at];
         loop {
             let Track { book, index, .. } = track;
@@ -184,7 +190,7 @@ impl Replay {
                     Looked::End => {}
                 }
             }
-            (track.index, track.place, track.records) = (track.index + 1, None, None);
+            (track.index, track.place, track.records, track.held) = (track.index + 1, None, None, None);
         }
     }
 
@@ -201,9 +207,9 @@ impl Replay {
 
 /// How files are read.
 #[derive(Debug, Clone, Copy)]
-enum How {
-    /// Held open, and read by whole blocks.
-    Open,
+enum How<'a> {
+    /// By whole blocks, and held open if there is a place for one more.
+    Open(&'a Places),
     /// Opened for each block, of this many bytes.
     OnDemand(usize),
 }
@@ -230,7 +236,7 @@ impl Track {
         volume: &Arc<dyn Volume>,
         segment: &Segment,
         numbers: &RangeInclusive<u64>,
-        how: How,
+        how: How<'_>,
     ) -> Result<Looked, Fault> {
         let place = match self.place {
             Some(place) => place,
@@ -244,10 +250,15 @@ impl Track {
         let records = match &mut self.records {
             Some(records) => records,
             none => {
-                let (file, block) = match how {
-                    How::Open => (Reading::Open(open(&**volume, &self.book, segment)?), BLOCK),
-                    How::OnDemand(block) => (Reading::OnDemand(Arc::clone(volume), self.book.path_of(segment.first)), block),
+                let (held, block) = match how {
+                    How::Open(places) => (places.take(), BLOCK),
+                    How::OnDemand(block) => (None, block),
                 };
+                let file = match held {
+                    Some(_) => Reading::Open(open(&**volume, &self.book, segment)?),
+                    None => Reading::OnDemand(Arc::clone(volume), self.book.path_of(segment.first)),
+                };
+                self.held = held;
                 none.insert(Records::new(file, place..segment.length, block))
             }
         };
@@ -283,6 +294,7 @@ impl Track {
     fn rest(&mut self) {
         if let Some(records) = self.records.take() {
             self.place = Some(records.place());
+            self.held = None;
         }
     }
 }

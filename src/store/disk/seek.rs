@@ -77,7 +77,7 @@ fn commit_behind(file: &dyn Content, range: Range<u64>) -> Result<Option<(Commit
 /// Reads commits with events, the last first.
 #[derive(Debug)]
 pub struct Backwards {
-    file: Arc<dyn Content>,
+    file: Reading,
     /// Where the first record begins.
     start: u64,
     /// Where the record ends that comes next.
@@ -90,7 +90,7 @@ pub struct Backwards {
 impl Backwards {
     /// Reads from a place where a record ends back to another, where one begins.
     #[must_use]
-    pub fn new(file: Arc<dyn Content>, range: Range<u64>) -> Self {
+    pub fn new(file: Reading, range: Range<u64>) -> Self {
         Self { file, start: range.start, place: range.end, buffer: Vec::new(), offset: range.end }
     }
 

@@ -5,12 +5,17 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::record::{self, BadHead, Commit, Found, Head, MAX_COMMENT, MAX_HEAD, Record};
+use memchr::memmem;
+
+use super::record::{self, BadHead, COMMIT_LINE, Commit, Found, Head, MAX_COMMENT, MAX_HEAD, Record};
 use super::volume::{Content, Volume};
 use crate::event::{Age, Position};
 
 /// How much is read at once, in bytes: as large as most records at most are.
 pub const BLOCK: usize = 64 * 1024;
+
+/// A record that is larger than this is held only when its end has been found, in bytes: a file of nothing, however long, costs no more.
+const LARGE: usize = 1024 * 1024;
 
 /// What is known of a segment without reading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,7 +124,7 @@ pub enum Reading {
 }
 
 impl Reading {
-    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    pub(super) fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         match self {
             Self::Open(file) => file.read_at(bytes, offset),
             Self::OnDemand(volume, path) => volume.open(path)?.read_at(bytes, offset),
@@ -143,6 +148,8 @@ pub struct Records {
     end: u64,
     /// How much is read at once.
     block: usize,
+    /// Where a large record may end that has not been read to its end.
+    found_end: Option<u64>,
 }
 
 /// What comes next.
@@ -160,7 +167,7 @@ impl Records {
     /// Reads from a place where a record begins up to another, `block` bytes at once.
     #[must_use]
     pub fn new(file: Reading, range: Range<u64>, block: usize) -> Self {
-        Self { file, buffer: Vec::new(), start: 0, ahead: None, offset: range.start, end: range.end, block }
+        Self { file, buffer: Vec::new(), start: 0, ahead: None, offset: range.start, end: range.end, block, found_end: None }
     }
 
     /// Where in the file the next record begins.
@@ -184,6 +191,7 @@ impl Records {
             match record::record_at(&self.buffer, self.start) {
                 Found::Record(record) => self.ahead = Some(record),
                 Found::Bad => return Ok(Next::Rest(Rest::Damaged)),
+                Found::Unfinished if self.is_endless()? => return Ok(Next::Rest(Rest::Unfinished)),
                 Found::Unfinished if self.fill()? => {}
                 Found::Unfinished if self.place() == self.end => return Ok(Next::End),
                 Found::Unfinished => return Ok(Next::Rest(Rest::Unfinished)),
@@ -202,6 +210,16 @@ impl Records {
         }
     }
 
+    /// Whether what begins here is large, and no record up to where reading ends.
+    fn is_endless(&mut self) -> io::Result<bool> {
+        let (place, held) = (self.place(), self.buffer.len() - self.start);
+        if held < LARGE || self.found_end.is_some_and(|end| end > place + held as u64) {
+            return Ok(false);
+        }
+        self.found_end = commit_line(&self.file, place + held as u64 - COMMIT_LINE.len() as u64..self.end)?;
+        Ok(self.found_end.is_none())
+    }
+
     /// Reads more behind what is there; false at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.buffer.drain(..self.start);
@@ -215,6 +233,26 @@ impl Records {
         let count = self.file.read_at(&mut self.buffer[held..], self.offset + held as u64)?;
         self.buffer.truncate(held + count);
         Ok(count > 0)
+    }
+}
+
+/// Where the first line of a range ends that looks like a commit, behind its newline, looked for without holding what is before it.
+///
+/// # Errors
+/// The file could not be read.
+pub fn commit_line(file: &Reading, range: Range<u64>) -> io::Result<Option<u64>> {
+    let mut window = vec![0; BLOCK];
+    let (mut begin, mut wanted, mut is_begun) = (range.start, COMMIT_LINE, false);
+    loop {
+        let room = usize::try_from(range.end.saturating_sub(begin)).unwrap_or(usize::MAX).min(BLOCK);
+        let count = file.read_at(&mut window[..room], begin)?;
+        match memmem::find(&window[..count], wanted) {
+            Some(at) if is_begun => return Ok(Some(begin + at as u64 + 1)),
+            Some(at) => (begin, wanted, is_begun) = (begin + at as u64 + 1, b"\n", true),
+            None if count < wanted.len().max(2) => return Ok(None),
+            // What two windows have in common, so that nothing is missed between them.
+            None => begin += (count - (wanted.len() - 1)) as u64,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::archive::Archive;
 use super::book::Book;
 use super::broken::{Broken, Fault};
+use super::held::Places;
 use super::newest::Counting;
 use super::replay::Replay;
 use super::seek::{Backwards, Sought, seek};
@@ -21,6 +22,7 @@ use crate::event::{Age, ChannelName, Millis};
 #[derive(Debug, Clone)]
 pub struct Shelf {
     volume: Arc<dyn Volume>,
+    places: Places,
     books: Vec<Book>,
 }
 
@@ -39,7 +41,8 @@ impl Archive {
     /// What is held of the channels that are wanted: a copy of no more than a few words for each.
     pub fn shelf(&self, is_wanted: impl Fn(&ChannelName) -> bool) -> Shelf {
         let wanted = self.logs.iter().filter(|(channel, log)| !log.book.is_empty() && is_wanted(channel));
-        Shelf { volume: Arc::clone(&self.volume), books: wanted.map(|(_, log)| log.book.clone()).collect() }
+        let books = wanted.map(|(_, log)| log.book.clone()).collect();
+        Shelf { volume: Arc::clone(&self.volume), places: self.places.clone(), books }
     }
 }
 
@@ -49,7 +52,7 @@ impl Shelf {
     /// # Errors
     /// A segment that had to be read cannot be.
     pub fn newest(&self, count: u64, until: u64, ages: Option<Age>) -> Result<u64, Broken> {
-        Counting::new(&*self.volume, &self.books, until, ages)?.back(count, until)
+        Counting::new(&self.volume, &self.books, until, ages)?.back(count, until)
     }
 
     /// The number of the last event that arrived at `time` or before; 0 if there is none. On a shelf of all channels, whatever is stored above it came
@@ -103,7 +106,7 @@ impl Shelf {
     /// # Errors
     /// A segment that had to be read cannot be.
     pub fn replay(&self, numbers: RangeInclusive<u64>, ages: Option<Age>) -> Result<Replay, Broken> {
-        Replay::begin(Arc::clone(&self.volume), &self.books, numbers, ages)
+        Replay::begin((Arc::clone(&self.volume), self.places.clone()), &self.books, numbers, ages)
     }
 }
 
@@ -119,7 +122,7 @@ fn last_until(volume: &dyn Volume, book: &Book, segment: &Segment, time: Millis)
     let file = volume.open(&book.path_of(segment.first))?;
     let Sought { place, record } = seek(&file, segment.start..segment.length, |commit| commit.last.time <= time)?;
     let later = record.and_then(|placed| placed.commit.first());
-    let last = Backwards::new(file, segment.start..place).read()?.map(|commit| commit.last.number);
+    let last = Backwards::new(Reading::Open(file), segment.start..place).read()?.map(|commit| commit.last.number);
     Ok(Until { last, first_later: later.unwrap_or(u64::MAX) })
 }
 
@@ -150,7 +153,7 @@ fn around_in(volume: &dyn Volume, book: &Book, number: u64, found: &Around) -> R
 fn look_around(volume: &dyn Volume, book: &Book, segment: &Segment, number: u64, own: &mut Around) -> Result<bool, Fault> {
     let file = volume.open(&book.path_of(segment.first))?;
     let Sought { place, .. } = seek(&file, segment.start..segment.length, |commit| commit.last.number < number)?;
-    let before = Backwards::new(Arc::clone(&file), segment.start..place).read()?;
+    let before = Backwards::new(Reading::Open(Arc::clone(&file)), segment.start..place).read()?;
     own.before = before.map(|commit| commit.last.time).or(own.before);
     let mut records = Records::new(Reading::Open(file), place..segment.length, BLOCK);
     loop {

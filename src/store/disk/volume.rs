@@ -8,9 +8,20 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::resource::{Resource, getrlimit};
+
 /// The rights of what is made: logs are secrets.
 pub(super) const FILE_MODE: u32 = 0o640;
 const DIRECTORY_MODE: u32 = 0o750;
+
+/// What an archive keeps open at most, to be appended to and to be read; and the least, however few descriptors there are.
+const MOST_OPEN: usize = 64;
+const LEAST_OPEN: usize = 4;
+
+/// Which part of the descriptors that a process may have is for each of the two.
+const PART: u64 = 16;
 
 /// A file system.
 ///
@@ -37,6 +48,10 @@ pub trait Volume: Debug + Send + Sync {
     fn remove_directory(&self, directory: &Path) -> io::Result<()>;
     /// The names of a directory are safe from a power cut now.
     fn sync_directory(&self, directory: &Path) -> io::Result<()>;
+    /// How many files an archive may keep open to be appended to, and how many to be read.
+    fn most_open(&self) -> usize {
+        MOST_OPEN
+    }
 }
 
 /// The bytes of an open file.
@@ -93,6 +108,12 @@ pub enum Kind {
     Other,
 }
 
+/// Whether an error says that there is no descriptor or no memory left, and so nothing of the file: it never changes what is known of the history.
+#[must_use]
+pub fn is_scarcity(error: &io::Error) -> bool {
+    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
+}
+
 /// The kernel's file systems.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Kernel;
@@ -100,15 +121,18 @@ pub struct Kernel;
 impl Volume for Kernel {
     fn list(&self, directory: &Path) -> io::Result<Vec<Entry>> {
         let entry = |entry: fs::DirEntry| {
-            let metadata = entry.metadata()?;
+            let metadata = match entry.metadata() {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None), // removed meanwhile, and nothing else with it
+                metadata => metadata?,
+            };
             let kind = match metadata.file_type() {
                 kind if kind.is_dir() => Kind::Directory,
                 kind if kind.is_file() => Kind::File(metadata.size()),
                 _ => Kind::Other,
             };
-            Ok(Entry { name: entry.file_name(), kind })
+            Ok(Some(Entry { name: entry.file_name(), kind }))
         };
-        fs::read_dir(directory)?.map(|found| found.and_then(entry)).collect()
+        fs::read_dir(directory)?.map(|found| found.and_then(entry)).filter_map(Result::transpose).collect()
     }
 
     fn make_directory(&self, directory: &Path) -> io::Result<()> {
@@ -116,15 +140,15 @@ impl Volume for Kernel {
     }
 
     fn open(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
-        Ok(Arc::new(OpenOptions::new().read(true).open(path)?))
+        regular(OpenOptions::new().read(true), path)
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
-        Ok(Arc::new(OpenOptions::new().read(true).write(true).open(path)?))
+        regular(OpenOptions::new().read(true).write(true), path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn Content>> {
-        Ok(Arc::new(OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE).open(path)?))
+        regular(OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(FILE_MODE), path)
     }
 
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
@@ -147,6 +171,17 @@ impl Volume for Kernel {
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         File::open(directory)?.sync_all()
     }
+
+    fn most_open(&self) -> usize {
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+        usize::try_from(limit / PART).unwrap_or(usize::MAX).clamp(LEAST_OPEN, MOST_OPEN)
+    }
+}
+
+/// Opens a regular file; refuses anything else, without waiting for whoever has the other end of a pipe.
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<Arc<dyn Content>> {
+    let file = options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(Arc::new(file)) } else { Err(io::Error::other("not a regular file")) }
 }
 
 impl Content for File {

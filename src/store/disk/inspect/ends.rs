@@ -39,5 +39,5 @@ pub(super) fn look(subject: &Subject, before: u64, start: u64, tell: &mut Tell<'
         tell(subject.finding(0, What::Head));
         return Ok(None);
     };
-    Ok(Some(Seen { before, total, events, first: None, last }))
+    Ok(Some(Seen { before, total, events, first: None, last, above: 0 }))
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::super::layout::{LIFE, SYNCED};
+use super::super::layout::{LIFE, SYNCED, UNCOUNTED};
 use crate::event::{ChannelName, Millis, Position};
 
 /// Something that is worth a line.
@@ -37,6 +37,25 @@ pub enum What {
     /// A segment has no head yet.
     #[error("nothing in it is committed, {0} bytes: it is being begun, or a daemon was killed there; the next start removes it")]
     Begun(u64),
+    /// A segment that was safe, or that others follow, has no head.
+    #[error("nothing in it is as it was written, {0} bytes; the next start removes it")]
+    Emptied(u64),
+    /// It is called like a segment.
+    #[error("it has the name of a segment and is no regular file")]
+    NoFile,
+    /// [`UNCOUNTED`] is not as it was written.
+    #[error("'{UNCOUNTED}' is not as it was written; without it clients may be told of a gap where none is")]
+    Uncounted,
+    /// So many events up to the one that all is safe up to are told of by no file.
+    #[error(
+        "{0} events are missing that were safe: files were deleted or cut, or they could not be written; clients are told by the next start"
+    )]
+    Unaccounted(u64),
+    /// So many are missing between others.
+    #[error(
+        "{0} events are missing between others: files were deleted, or they could not be written; the next start says of which channels"
+    )]
+    Lost(u64),
     /// A file that a repair has kept.
     #[error("set aside by an earlier repair, {0} bytes")]
     Aside(u64),
@@ -94,7 +113,7 @@ impl Finding {
     #[must_use]
     pub fn weight(&self) -> Weight {
         match self.what {
-            What::Unfinished(_) | What::Begun(_) | What::Aside(_) | What::Synced => Weight::Note,
+            What::Unfinished(_) | What::Begun(_) | What::Aside(_) | What::Synced | What::NoFile => Weight::Note,
             What::Unreadable(_) => Weight::Unreadable,
             _ => Weight::Damage,
         }

@@ -6,6 +6,7 @@
 //!
 //! Memory is bounded: what is found is said at once, and of a segment one record is held.
 
+mod account;
 mod ends;
 mod finding;
 mod search;
@@ -15,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::{self, LIFE, LOCK, SYNCED};
+use super::layout::{self, LIFE, LOCK, SYNCED, UNCOUNTED};
 use super::life::{self, NoLife};
 use super::record::{BadHead, Head};
 use super::segment::{self, Next, Reading, Records};
@@ -43,6 +44,8 @@ pub struct Inspection {
     root: PathBuf,
     /// When the life began, if that can be read.
     began: Option<Millis>,
+    /// The number up to which all was safe before the look began, if that can be read.
+    synced: Option<u64>,
     channels: Vec<ChannelName>,
 }
 
@@ -65,6 +68,10 @@ pub struct Holding {
     pub lost: u64,
     /// How many files were set aside by repairs.
     pub aside: u64,
+    /// How many of the events are above the number up to which all was safe; only [`Depth::Whole`] counts them.
+    pub unsafe_events: u64,
+    /// How many of those that are missing would lie between two segments.
+    pub between: u64,
 }
 
 /// Why there is nothing to look at.
@@ -102,6 +109,8 @@ struct Subject {
     name: Position,
     /// The name of the next.
     next: Option<Position>,
+    /// The number up to which all was safe.
+    synced: u64,
 }
 
 /// What a segment holds.
@@ -115,6 +124,8 @@ struct Seen {
     /// The first and the last event, if they are known; [`Depth::Ends`] does not look for the first.
     first: Option<Position>,
     last: Option<Position>,
+    /// How many of its events are above the number up to which all was safe.
+    above: u64,
 }
 
 impl Inspection {
@@ -131,6 +142,8 @@ impl Inspection {
         if !entries.iter().any(|entry| [LIFE, SYNCED, LOCK].iter().any(|name| entry.name == *name)) {
             return Err(NoState::Unused); // and not to be searched: it may be large
         }
+        // Before anything else: what is safe by then is found, or was let go.
+        let synced = life::synced(&*volume, root).map(|synced| synced.number);
         let channels = channels_below(&*volume, root, tell);
         let path = root.join(LIFE);
         let began = match life::began(&*volume, root) {
@@ -147,10 +160,15 @@ impl Inspection {
                 None
             }
         };
-        if life::synced(&*volume, root).is_none() && volume.open(&root.join(SYNCED)).is_ok() {
+        if synced.is_none() && life::synced(&*volume, root).is_none() && volume.open(&root.join(SYNCED)).is_ok() {
             tell(Finding { path: root.join(SYNCED), offset: None, what: What::Synced });
         }
-        Ok(Self { volume, root: root.to_owned(), began, channels })
+        let path = root.join(UNCOUNTED);
+        // One that is empty was never written to its end.
+        if life::is_damaged(&*volume, &path) && volume.open(&path).and_then(|file| file.length()).is_ok_and(|length| length > 0) {
+            tell(Finding { path, offset: None, what: What::Uncounted });
+        }
+        Ok(Self { volume, root: root.to_owned(), began, synced, channels })
     }
 
     /// The channels that have something there, by name.
@@ -172,7 +190,11 @@ impl Inspection {
             let path = directory.join(layout::segment_name(*name));
             let seen = match self.open(path.clone(), *name, names.get(index + 1).copied()) {
                 Ok(Some(subject)) => self.segment(&subject, channel, depth, holding.first.is_none(), tell),
-                Ok(None) => continue, // let go meanwhile
+                Ok(None) => {
+                    // Let go meanwhile, and all before it as well.
+                    (holding, total) = (holding.without_events(), None);
+                    continue;
+                }
                 Err(error) => Err(Failure::Unreadable(error)),
             };
             match seen {
@@ -187,6 +209,8 @@ impl Inspection {
 
     /// The segments of a channel by their names, oldest first. Its other files are told of.
     fn names_in(&self, directory: &Path, holding: &mut Holding, tell: &mut Tell<'_>) -> Vec<Position> {
+        // Of two lists the second has all that was there when the first was made: a name that is made meanwhile may be in it without one before it.
+        let newest = self.volume.list(directory).ok().and_then(|entries| entries.iter().filter_map(segment_of).max());
         let mut entries = match self.volume.list(directory) {
             Ok(entries) => entries,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(), // let go meanwhile
@@ -198,8 +222,19 @@ impl Inspection {
         entries.sort_unstable();
         let mut names = Vec::new();
         for entry in entries {
-            let (Some(name), Kind::File(bytes)) = (entry.name.to_str(), entry.kind) else { continue };
+            let Some(name) = entry.name.to_str() else { continue };
             let path = || directory.join(name);
+            let bytes = match entry.kind {
+                Kind::File(bytes) => bytes,
+                _ if layout::first_of(name).is_some() => {
+                    tell(Finding { path: path(), offset: None, what: What::NoFile });
+                    continue;
+                }
+                _ => continue,
+            };
+            if segment_of(&entry) > newest {
+                continue; // begun meanwhile
+            }
             if let Some(first) = layout::first_of(name) {
                 names.push(first);
                 holding.segments += 1;
@@ -222,7 +257,7 @@ impl Inspection {
             file => file?,
         };
         let length = file.length()?;
-        Ok(Some(Subject { path, file, length, name, next }))
+        Ok(Some(Subject { path, file, length, name, next, synced: self.synced.unwrap_or(u64::MAX) }))
     }
 
     /// Looks at a segment, also for its first event if `is_first`; `None` if it holds nothing of the channel.
@@ -238,7 +273,8 @@ impl Inspection {
             Ok((head, start)) => (Some(head), start),
             Err(BadHead::Newer(version)) => return Err(Failure::Newer(version)),
             Err(BadHead::Unfinished) => {
-                tell(subject.finding(0, What::Begun(subject.length)));
+                let is_begun = subject.next.is_none() && self.synced.is_none_or(|synced| subject.name.number > synced);
+                tell(subject.finding(0, if is_begun { What::Begun } else { What::Emptied }(subject.length)));
                 return Ok(None);
             }
             Err(BadHead::Other) => {
@@ -305,14 +341,23 @@ impl Subject {
 }
 
 impl Holding {
+    /// The same without what it says of events.
+    fn without_events(&self) -> Self {
+        Self { bytes: self.bytes, segments: self.segments, aside: self.aside, ..Self::default() }
+    }
+
     /// Adds what the next segment holds, behind that of which `total` is the count.
     fn add(&mut self, seen: &Seen, total: &mut Option<u64>) {
         match *total {
             None => self.gone = seen.before,
-            Some(total) => self.lost += seen.before.saturating_sub(total),
+            Some(total) => {
+                let missing = seen.before.saturating_sub(total);
+                (self.lost, self.between) = (self.lost + missing, self.between + missing);
+            }
         }
         self.lost += (seen.total - seen.before).saturating_sub(seen.events);
         self.events += seen.events;
+        self.unsafe_events += seen.above;
         self.first = self.first.or(seen.first);
         self.last = seen.last.or(self.last);
         *total = Some(seen.total);
@@ -355,6 +400,11 @@ fn channels_below(volume: &dyn Volume, root: &Path, tell: &mut Tell<'_>) -> Vec<
     }
     found.sort_unstable();
     found
+}
+
+/// The name of a segment.
+fn segment_of(entry: &Entry) -> Option<Position> {
+    matches!(entry.kind, Kind::File(_)).then(|| layout::first_of(entry.name.to_str()?)).flatten()
 }
 
 fn is_ours(entry: &Entry) -> bool {

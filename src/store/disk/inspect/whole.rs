@@ -69,6 +69,7 @@ struct Open {
     /// Where the first of them begins.
     begin: u64,
     events: u64,
+    above: u64,
     first: Option<Position>,
     last: Option<Position>,
 }
@@ -83,8 +84,9 @@ impl Tally {
             tell(subject.finding(begin, What::Early(early)));
         }
         let first = commit.first().map(|number| Position { number, time: commit.last.time });
-        let open = self.open.get_or_insert(Open { begin, events: 0, first: None, last: None });
+        let open = self.open.get_or_insert(Open { begin, events: 0, above: 0, first: None, last: None });
         open.events += commit.count;
+        open.above += commit.count.min(commit.last.number.saturating_sub(subject.synced));
         open.first = open.first.or(first);
         open.last = first.map(|_| commit.last).or(open.last);
         let open = *open;
@@ -105,9 +107,10 @@ impl Tally {
 
     fn count(&mut self, total: u64, open: Open) {
         let before = self.before.unwrap_or_else(|| total.saturating_sub(open.events));
-        let seen = self.seen.get_or_insert(Seen { before, total: before, events: 0, first: None, last: None });
+        let seen = self.seen.get_or_insert(Seen { before, total: before, events: 0, first: None, last: None, above: 0 });
         seen.total = total.max(seen.total);
         seen.events += open.events;
+        seen.above += open.above;
         seen.first = seen.first.or(open.first);
         seen.last = open.last.or(seen.last);
     }
