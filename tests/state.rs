@@ -81,3 +81,7 @@ mod replay;
 /// What is let go, and what that costs whom.
 #[path = "state/retention.rs"]
 mod retention;
+
+/// What is missing at the end of a channel, or is in memory alone.
+#[path = "state/missing.rs"]
+mod missing;

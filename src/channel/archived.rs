@@ -5,27 +5,32 @@
 //! that is retained. Below it a client is sent what the disk has, and beside it the *unbacked* batches: those that are in memory alone, because the
 //! disk could not be written, or has let them go already.
 //!
+//! Events are appended, and then published. In between, the disk may let them go again, if so much was read at once that it is more than the channel's
+//! share, or lose them. The index is told of that before it is given them: they count as lost when memory, too, has let them go, and not before.
+//!
 //! Where a stream begins may be a question that only the disk can answer. The index does no I/O: it says what it has to know, and is asked again
 //! with the answer. The answers are places in the order of all events, so what happens meanwhile does not make them wrong.
 
 use std::ops::RangeInclusive;
 
-use super::dropped::Loss;
+use super::beside::Beside;
+use super::dropped::{Counted, Loss};
 use super::index::{Index, View};
 use super::order::Ages;
 use super::reading::Cursor;
 use super::state::{ChannelKey, ChannelLife};
+use crate::batch::Batch;
 use crate::event::{Age, ChannelName, EventId, Millis, Position};
 
 /// What the index has to know of the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// What is there at this number, of all channels?
     Event(u64),
     /// Which is the last event, of all channels, up to which all arrived at this time or before?
     Until(Millis),
     /// Which is the last event, of all channels, above which lie the newest `count` events of the view that are of these `ages` and not above
-    /// `until`? The beginning of the life, if there are fewer.
+    /// `until`, those on the disk and those `beside` it? The beginning of the life, if there are fewer.
     Newest {
         /// How many.
         count: u64,
@@ -33,6 +38,8 @@ pub enum Question {
         until: u64,
         /// Which count.
         ages: Ages,
+        /// Those of them that are in memory alone.
+        beside: Beside,
     },
 }
 
@@ -121,11 +128,13 @@ pub struct Stored {
 
 impl Index {
     /// Goes on with the numbering of earlier runs behind `newest`. Up to `floor`, if there is one, events may be missing of which nobody knows to which
-    /// channels they belonged.
+    /// channels they belonged. Where the end of a channel is missing, that is a place behind all that were there: their numbers above it, if there were
+    /// any, are given again, with later times.
     pub fn go_on(&mut self, newest: Position, floor: Option<Position>) {
         self.newest = newest;
         if let Some(floor) = floor {
             self.floor.bury(floor);
+            self.resumed = floor;
         }
     }
 
@@ -144,7 +153,7 @@ impl Index {
 
     /// The disk has let go the oldest events that it had of a channel.
     pub fn let_go(&mut self, name: &ChannelName, loss: Loss) {
-        let Some(&key) = self.names.get(name) else { return };
+        let Some((key, loss)) = self.lose_published(name, loss) else { return };
         self.lose_stored(key, loss);
         if self.channel(key).archived_through() <= loss.through.number {
             self.set_archived(key, None);
@@ -153,10 +162,36 @@ impl Index {
 
     /// The disk has lost some events of a channel; `left` is the last that it has.
     pub fn lose_on_disk(&mut self, name: &ChannelName, loss: Loss, left: Option<Position>) {
-        let Some(&key) = self.names.get(name) else { return };
+        let Some((key, loss)) = self.lose_published(name, loss) else { return };
         self.lose_stored(key, loss);
         let archived = self.channel(key).archived;
         self.set_archived(key, archived.zip(left).map(|(archived, left)| archived.min(left)));
+    }
+
+    /// What of a loss has been published, and of which channel; the rest is noted until it is. All numbers above the newest of all are those of one turn,
+    /// and of one channel, because nobody else has one meanwhile.
+    fn lose_published(&mut self, name: &ChannelName, loss: Loss) -> Option<(ChannelKey, Loss)> {
+        let (newest, through) = (self.newest.number, loss.through.number);
+        let key = self.names.get(name).copied();
+        if through <= newest {
+            return Some((key?, loss));
+        }
+        let ahead = loss.first.max(newest + 1)..=through;
+        let count = match loss.counted {
+            Counted::Exactly => loss.count.saturating_sub(through + 1 - ahead.start()),
+            Counted::Roughly => loss.count,
+        };
+        self.lost_ahead.push((name.clone(), ahead));
+        let is_any_published = loss.first <= newest && count > 0;
+        key.filter(|_| is_any_published).map(|key| (key, Loss { through: self.newest, count, ..loss }))
+    }
+
+    /// Whether the disk has lost a batch that is published now.
+    pub(super) fn was_lost_ahead(&mut self, batch: &Batch) -> bool {
+        let (channel, last) = (batch.channel(), batch.numbers().end());
+        let was_lost = self.lost_ahead.iter().any(|(name, numbers)| name == channel && numbers.contains(last));
+        self.lost_ahead.retain(|(_, numbers)| numbers.end() > last);
+        was_lost
     }
 
     /// Some events of a channel are not on the disk any more. Those that memory has are retained.
@@ -171,7 +206,8 @@ impl Index {
                 });
             }
         }
-        let through = if held == 0 { loss.through } else { self.channel(key).archived.unwrap_or(loss.through) };
+        // None of the others is above the last that is archived.
+        let through = self.channel(key).archived.unwrap_or(loss.through);
         let count = loss.count.saturating_sub(held);
         self.dropped += count;
         if count > 0 {
@@ -226,6 +262,14 @@ impl Index {
     pub(super) fn newest_archived(&self, view: &View) -> Option<EventId> {
         let channel = self.channel(view.archived.last()?.1);
         Some(EventId { position: channel.archived?, channel: Some(channel.name.clone()) })
+    }
+
+    /// What of a view is in memory alone: those of these ages, up to a number.
+    pub(super) fn beside(&self, view: &View, until: u64, ages: Ages) -> Beside {
+        let of_view = self.unbacked.range(..=until).filter(|(_, (_, key))| view.members.contains(key));
+        let is_wanted = |first: u64| self.merged.at_or_below(first).is_some_and(|batch| ages.contain(batch.age()));
+        let wanted = of_view.filter(|(first, _)| is_wanted(**first));
+        Beside::new(wanted.map(|(first, (last, _))| *first..=until.min(*last)).collect())
     }
 
     /// Whether a client that stands at this cursor wants anything that is archived.
@@ -296,7 +340,8 @@ impl Index {
         // At or below the floor, it may be the name of a channel that is gone for good.
         let may_be_gone = number <= self.floor.through.number;
         let is_known = id.channel.as_ref().is_none_or(|channel| may_be_gone || self.names.contains_key(channel));
-        let before = before.map(|batch| batch.time()).max(on_disk.before);
+        let resumed = Some(self.resumed).filter(|resumed| resumed.number <= number).map(|resumed| resumed.time);
+        let before = before.map(|batch| batch.time()).max(on_disk.before).max(resumed);
         let after = self.merged.above(number).next().map(|batch| batch.time());
         let after = after.into_iter().chain(on_disk.after).min().unwrap_or(self.newest.time);
         Ok(is_known && before.is_none_or(|before| before <= time) && time <= after)

@@ -8,10 +8,13 @@
 //! - Memory lets a channel's oldest batch go first. If that is on the disk it is *archived*, and clients are sent it from
 //!   there (`archived`); if not, it is *dropped*, as is what the disk has let go or lost. What a client has missed of a
 //!   channel is what that has dropped above the client's number, and [`Dropped`] knows it.
+//! - What the disk loses before it is published is retained by memory alone from its publication on, and is no loss before
+//!   memory lets it go.
 //! - In one channel all old lines come before all new ones: first what was there, then what comes.
 //! - A ghost, a channel that is forgotten, holds nothing. It is a member of its views like any other, for its losses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,6 +41,8 @@ pub struct Index {
     pub(super) began: Position,
     /// The newest event of all, dropped or not.
     pub(super) newest: Position,
+    /// Where the numbering was gone on with: whatever is above it came at its time or later.
+    pub(super) resumed: Position,
     /// What all batches together may cost, in bytes.
     history: usize,
     /// What they cost.
@@ -54,6 +59,8 @@ pub struct Index {
     pub(super) archived: BTreeSet<(u64, ChannelKey)>,
     /// Batches that are in memory and not on the disk, though there is one: the last number and the channel of each, by its first.
     pub(super) unbacked: BTreeMap<u64, (u64, ChannelKey)>,
+    /// What the disk does not have any more, and what is yet to be published: whose events, and their numbers.
+    pub(super) lost_ahead: Vec<(ChannelName, RangeInclusive<u64>)>,
     /// Ghosts by their last event.
     pub(super) ghosts: BTreeSet<(u64, ChannelKey)>,
     /// How many there may be.
@@ -102,6 +109,7 @@ impl Index {
         Self {
             began,
             newest: began,
+            resumed: began,
             history,
             held: 0,
             dropped: 0,
@@ -111,6 +119,7 @@ impl Index {
             fullest: BTreeSet::new(),
             archived: BTreeSet::new(),
             unbacked: BTreeMap::new(),
+            lost_ahead: Vec::new(),
             ghosts: BTreeSet::new(),
             max_ghosts: MAX_GHOSTS,
             floor: Floor { through: began, burials: 0 },
@@ -142,7 +151,7 @@ impl Index {
             }
         }
         let cost = batch.cost();
-        if batch.backing() == Backing::Failed {
+        if self.was_lost_ahead(&batch) || batch.backing() == Backing::Failed {
             self.unbacked.insert(*batch.numbers().start(), (*batch.numbers().end(), key));
         }
         self.merged.insert(batch);

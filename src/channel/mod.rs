@@ -10,6 +10,7 @@
 
 mod archived;
 mod bell;
+mod beside;
 mod dropped;
 mod expected;
 mod filter;
@@ -34,6 +35,7 @@ use serde::Serialize;
 
 pub use archived::{Answers, Archived, Around, Question, Stored};
 pub use bell::{Doorbell, Ears, Listener};
+pub use beside::Beside;
 pub use dropped::{Counted, Loss};
 pub use expected::{Expected, Glob, Segment};
 pub use filter::Filter;

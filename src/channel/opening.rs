@@ -91,7 +91,6 @@ pub enum Opening {
 }
 
 impl Index {
-    /// Opens a view for a client. `now` decides whether the time of a foreign id lies ahead.
     /// Opens a view for a client. `now` decides whether the time of a foreign id lies ahead; what the disk had to be asked for stands in `answers`.
     #[must_use]
     pub fn begin(&self, view_key: ViewKey, ask: &Ask, now: Millis, answers: &Answers) -> Opening {
@@ -193,7 +192,11 @@ impl Index {
             Some(seam) => {
                 let until = until.min(seam);
                 let count = count - order.count_between(until, cursor.until, cursor.ages).min(count);
-                cursor.move_on(answers.newest(Question::Newest { count, until, ages: cursor.ages })?);
+                let (ages, beside) = (cursor.ages, self.beside(view, until, cursor.ages));
+                let place = answers.newest(Question::Newest { count, until, ages, beside })?;
+                // What is in memory alone may lie nearer to it than anything on the disk.
+                let held = self.merged.at_or_below(place.number).map(|batch| batch.time());
+                cursor.move_on(Position { time: place.time.max(held.unwrap_or_default()), ..place });
             }
         }
         Ok(())

@@ -168,7 +168,7 @@ impl Archivist {
     /// Asks the disk. What it could not be asked for want of descriptors is not answered; what it does not know is, as if nothing were there.
     pub fn answer(&self, question: Question, filter: &Filter, answers: &mut Answers) {
         for _ in 0..ATTEMPTS {
-            match self.try_to_answer(question, filter, answers) {
+            match self.try_to_answer(&question, filter, answers) {
                 Ok(()) => return,
                 // It is asked again, for as long as the client is there.
                 Err(broken @ Broken { fault: Fault::Scarce(_), .. }) => return self.give_up(&broken),
@@ -182,23 +182,24 @@ impl Archivist {
         }
     }
 
-    fn try_to_answer(&self, question: Question, filter: &Filter, answers: &mut Answers) -> Result<(), Broken> {
+    fn try_to_answer(&self, question: &Question, filter: &Filter, answers: &mut Answers) -> Result<(), Broken> {
         let all = self.history.shelf(|_| true);
-        let number = match question {
+        let number = match *question {
             Question::Event(number) => {
                 let around = all.around(number)?;
                 answers.learn_event(number, Around { at: around.at, before: around.before, after: around.after });
                 return Ok(());
             }
             Question::Until(time) => all.until(time)?,
-            Question::Newest { count, until, ages } => {
-                self.history.shelf(|channel| filter.contains(channel)).newest(count, until, wanted(ages))?
+            Question::Newest { count, until, ages, ref beside } => {
+                let stored = self.history.shelf(|channel| filter.contains(channel));
+                beside.newest(count, |count| stored.newest(count, until, wanted(ages)))?
             }
         };
         // Of the beginning of a life the index knows the time itself.
         let around = if number == 0 { None } else { Some(all.around(number)?) };
         let time = around.and_then(|around| around.at.map(|(time, _)| time).or(around.before));
-        answers.learn_place(question, Position { number, time: time.unwrap_or_default() });
+        answers.learn_place(question.clone(), Position { number, time: time.unwrap_or_default() });
         Ok(())
     }
 

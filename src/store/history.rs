@@ -7,6 +7,12 @@
 //! is the directory still there?    once a second                          (upkeep)
 //! ```
 //!
+//! # What is let go before it is published
+//! So much may be read at once that it is more than its channel's share: then it is let go in the append that wrote it. Also [`History::check`], which
+//! knows nothing of turns, may come between an append and its publication. Whoever is told of what has gone ([`Gone`]) is therefore told of events that
+//! it is given only later. It retains them as it does those that could not be written, and counts no loss before it lets them go itself
+//! (`channel::archived`). So the size holds at any time, and nothing waits for it.
+//!
 //! # When the disk fails
 //! The stream goes on from memory. What could not be written is missing in the history, and the next record that can be written says how much
 //! (`disk::record`); the source's position stays where it was, so that a restart reads it again. It is tried again once a second, whether or not
@@ -69,7 +75,7 @@ struct State {
     is_stopping: bool,
 }
 
-/// What is not on the disk any more, as it is told: before anybody can read past it.
+/// What is not on the disk any more, as it is told: before anybody can read past it. Its end may be yet to be published.
 #[derive(Debug)]
 pub enum Gone<'a> {
     /// The oldest segment of its channel was let go.

@@ -11,6 +11,8 @@ pub mod disk;
 mod history;
 mod keeping;
 mod naming;
+#[cfg(test)]
+mod tests;
 mod trouble;
 
 pub use history::{Chore, Condition, Gone, History};

@@ -183,8 +183,8 @@ impl Turn<'_> {
         self.number - self.naming.newest.number
     }
 
-    /// The batches, to be published before the turn is dropped. With a state directory they are on the disk now, together with the position of
-    /// their `source` behind them; without events the position alone.
+    /// The batches, to be published before the turn is dropped. With a state directory they have been written to the disk, together with the
+    /// position of their `source` behind them; without events the position alone. What the disk has let go since, who is to publish them was told.
     pub fn commit(&mut self, source: Option<&str>) -> Vec<Batch> {
         let end = self.naming.scratch.len();
         self.seal(end, self.number);

@@ -156,6 +156,53 @@ fn whoever_asks_while_history_is_let_go_is_told() {
     }
 }
 
+/// What is read of a file at once may be more than its channel's share: it is let go before anybody is sent it, and nobody misses it without a word.
+#[test]
+fn a_burst_that_is_larger_than_the_share_of_its_channel_is_told_as_far_as_it_is_lost() {
+    let place = Directory::new();
+    let path = |channel: usize| place.at(&format!("{channel}.log"));
+    let append = |channel: usize, text: &str| {
+        use std::io::Write;
+        fs::OpenOptions::new().append(true).create(true).open(path(channel)).unwrap().write_all(text.as_bytes()).unwrap();
+    };
+    let lines = |from: usize, to: usize, size: usize| -> String {
+        (from..to).map(|number| format!("{number} {}\n", "x".repeat(size))).collect()
+    };
+    let sources: Vec<_> = (0..20).map(|channel| format!("c{channel}={}", path(channel))).collect();
+    (0..20).for_each(|channel| append(channel, ""));
+    let options = ["--keep-size", "1MiB", "--history", "2MiB"].into_iter().chain(sources.iter().map(String::as_str));
+    let bridge = place.start(&options.collect::<Vec<_>>());
+    let mut read = 0;
+    let mut write = |channel: usize, from: usize, to: usize, size: usize| {
+        append(channel, &lines(from, to, size));
+        read += (to - from) as u64;
+        eventually("all lines", || metric(&bridge, "input_lines_total"), |lines| *lines == read);
+    };
+    (0..20).for_each(|channel| write(channel, 0, 480, 60));
+    let total = 5480;
+    write(0, 480, total, 300);
+    let held = bridge.get("/events/c0?tail=all&follow=0").rest();
+    let events: Vec<_> = held.iter().filter(|event| event.event == "message").collect();
+    let told = |back: &[Message]| if back[0].event == "gap" { gap_first(back).0 } else { 0 };
+    let sent = |back: &[Message]| back.iter().filter(|event| event.event == "message").count() as u64;
+    let assert_told = |bridge: &Bridge, when: &str| {
+        for event in events.iter().step_by(97) {
+            let back = bridge.get_with("/events/c0?follow=0", &[("Last-Event-ID", &event.id)]).rest();
+            let had = event.data.split(' ').next().unwrap().parse::<usize>().unwrap() as u64 + 1;
+            assert_eq!(had + told(&back) + sent(&back), total as u64, "{when}, behind line {}: {:?}", had - 1, back[0]);
+        }
+    };
+    assert_eq!(told(&held) + sent(&held), total as u64, "{:?}", held[0]);
+    assert_told(&bridge, "while memory has it");
+    // Until memory has let go of it.
+    (0..30).for_each(|part| write(1, 480 + part * 500, 980 + part * 500, 300));
+    let held = bridge.get("/events/c0?tail=all&follow=0").rest();
+    assert!(told(&held) > 0, "nothing has gone");
+    assert_told(&bridge, "when memory has not");
+    assert!(place.held() <= (1 << 20) + 20 * SEGMENT);
+    stop(bridge);
+}
+
 #[test]
 fn what_is_too_old_goes_and_is_told() {
     let options = ["--keep-age", "2s", "--history", "256KiB"];

@@ -252,3 +252,39 @@ fn who_reads_up_to_another_meets_it() {
     assert_eq!(count, 6);
     let Reading::Events(_) = world.index.read_to(view, &mut behind, 1, ahead.number()) else { panic!("it goes on from there") };
 }
+
+/// Where the end of a channel is missing its source says it again: whoever was there is told first, whatever it has seen last.
+#[test]
+fn who_was_there_before_an_end_went_missing_is_told_first() {
+    let mut index = Index::new(HISTORY, BEGAN);
+    let stored = |last, published| Stored { published, last, old_through: 0, archived: Some(last), losses: Vec::new() };
+    // Of `web/a` the events 2 and 4 are missing, of which nobody knows; 3 is the other's; 5 is given to nobody.
+    let place = |number| Position { number, time: BEGAN + number };
+    index.go_on(place(5), Some(place(5)));
+    index.restore(&name(0), &stored(place(1), 1));
+    index.restore(&name(2), &stored(place(3), 1));
+    for channel in [0, 2] {
+        index.open(&name(channel));
+    }
+    for which in [Filter::All, filter(1), filter(2)] {
+        let view = index.join(&which);
+        let gap_for = |position: Position, channel: Option<usize>| {
+            let id = EventId { position, channel: channel.map(name) };
+            let ask = Ask { last_event_id: Some(id), ..Ask::default() };
+            let mut answers = Answers::default();
+            let on_disk = Some((position.time, name(if position.number == 3 { 2 } else { 0 })));
+            let at = on_disk.filter(|_| [1, 3].contains(&position.number));
+            answers.learn_event(position.number, Around { at, ..Around::default() });
+            let Opening::Stream(_, greeting) = index.begin(view, &ask, BEGAN + 100, &answers) else { panic!("a stream") };
+            if let Greeting::Gap(gap) = greeting { Some(gap.reason) } else { None }
+        };
+        for (number, channel) in [(1, 0), (2, 0), (3, 2), (4, 0)] {
+            assert_eq!(gap_for(place(number), Some(channel)), Some(Reason::Dropped), "{number} of {which:?}");
+            assert_eq!(gap_for(place(number), None), Some(Reason::Dropped), "{number} of {which:?}");
+        }
+        // Nobody knew that it was given before.
+        assert_eq!(gap_for(Position { time: BEGAN + 4, ..place(5) }, Some(0)), Some(Reason::Restart));
+        assert_eq!(gap_for(place(5), None), None, "who began behind it has missed nothing");
+        index.leave(view);
+    }
+}

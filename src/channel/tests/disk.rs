@@ -50,14 +50,16 @@ impl World {
                 let last = stored.rfind(|event| event.time <= time).map_or(Position::default(), Known::position);
                 answers.learn_place(question, last);
             }
-            Question::Newest { count, until, ages } => {
+            Question::Newest { count, until, ages, ref beside } => {
                 let wanted =
                     |event: &&Known| event.number <= until && ages.contain(event.age) && filter.contains(&name(event.channel));
-                let first = stored.clone().filter(wanted).rev().take(usize::try_from(count).unwrap()).last();
-                let below = first.map_or(until + 1, |first| first.number);
-                let all = stored.clone().filter(wanted).count() as u64;
-                let place = stored.rfind(|event| event.number < below).map_or(Position::default(), Known::position);
-                answers.learn_place(question, if all < count { Position::default() } else { place });
+                let newest = |count: u64| {
+                    let mut back = stored.clone().filter(wanted).rev().map(|event| event.number - 1);
+                    if count == 0 { until } else { back.nth(usize::try_from(count).unwrap() - 1).unwrap_or(0) }
+                };
+                let number = beside.newest(count, |count| Ok::<_, std::convert::Infallible>(newest(count))).unwrap();
+                let time = stored.rfind(|event| event.number <= number).map_or(0, |event| event.time);
+                answers.learn_place(question, Position { number, time });
             }
         }
     }
@@ -103,6 +105,19 @@ impl World {
             }
             self.index.let_go(&name(channel), loss);
         }
+    }
+
+    /// All files of a channel are removed by somebody.
+    pub fn lose_files(&mut self, channel: usize) {
+        let gone: Vec<_> = self.events.iter_mut().filter(|event| event.channel == channel && event.is_on_disk).collect();
+        let (Some(first), Some(last)) = (gone.first(), gone.last()) else { return };
+        let (first, through, count) = (first.number, last.position(), gone.len() as u64);
+        let is_one_age = gone.iter().all(|event| event.age == last.age);
+        let age = is_one_age.then_some(last.age);
+        for event in gone {
+            event.is_on_disk = false;
+        }
+        self.index.lose_on_disk(&name(channel), Loss { first, through, count, age, counted: Counted::Exactly }, None);
     }
 
     /// Some events on the disk turn out to be damaged.

@@ -178,22 +178,39 @@ impl World {
     }
 
     fn publish_to(&mut self, backing: Backing, channel: usize, lines: usize, step: i64, age: Age) {
+        self.append_and_publish(backing, channel, lines, step, age, |_| {});
+    }
+
+    /// Publishes lines; `meanwhile` happens when they are on the disk and not published.
+    fn append_and_publish(
+        &mut self,
+        backing: Backing,
+        channel: usize,
+        lines: usize,
+        step: i64,
+        age: Age,
+        meanwhile: impl FnOnce(&mut Self),
+    ) {
         self.open(channel);
         self.now = self.now.saturating_add_signed(step);
         let age = if self.feeds[channel].has_new { Age::New } else { age };
         let mut turn = self.store.turn(&name(channel), self.now, age);
         (0..lines).for_each(|_| turn.add(Event { kind: None, data: b"x" }));
-        for batch in turn.commit(None) {
+        let batches = turn.commit(None);
+        drop(turn);
+        for batch in &batches {
             let (first, last, time, cost) = (*batch.numbers().start(), *batch.numbers().end(), batch.time(), batch.cost());
             let is_on_disk = backing == Backing::Disk;
             let known = |number| Known { number, time, channel, age, is_in_memory: true, is_on_disk, is_buried: false };
             self.events.extend((first..=last).map(known));
             self.batches.push((channel, first, last, cost));
             self.feeds[channel].last = last;
+        }
+        meanwhile(self);
+        for batch in batches {
             self.index.publish(self.feeds[channel].key, batch.with(backing));
         }
         self.feeds[channel].has_new |= age == Age::New;
-        drop(turn);
         self.drop_by_the_rule();
     }
 
@@ -298,17 +315,53 @@ fn all_of(world: &mut World, which: &Filter, ask: &Ask) -> (Option<Gap>, Vec<u64
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { channel: usize, lines: usize, clock: i64, age: Age },
-    PublishInVain { channel: usize, lines: usize },
-    LetGo { channel: usize, count: usize },
-    Damage { pick: prop::sample::Index, count: usize },
+    Publish {
+        channel: usize,
+        lines: usize,
+        clock: i64,
+        age: Age,
+    },
+    PublishInVain {
+        channel: usize,
+        lines: usize,
+    },
+    LetGo {
+        channel: usize,
+        count: usize,
+    },
+    /// The disk loses all that it has of a channel, and what is just being published with it.
+    PublishTooMuch {
+        channel: usize,
+        lines: usize,
+        is_let_go: bool,
+    },
+    Damage {
+        pick: prop::sample::Index,
+        count: usize,
+    },
     Restart,
-    Open { channel: usize },
-    Retire { channel: usize },
-    Read { guest: usize, room: usize, times: usize },
-    Cut { guest: usize, lose: usize },
-    Stray { guest: usize, ago: u64 },
-    Leave { guest: usize },
+    Open {
+        channel: usize,
+    },
+    Retire {
+        channel: usize,
+    },
+    Read {
+        guest: usize,
+        room: usize,
+        times: usize,
+    },
+    Cut {
+        guest: usize,
+        lose: usize,
+    },
+    Stray {
+        guest: usize,
+        ago: u64,
+    },
+    Leave {
+        guest: usize,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -328,7 +381,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let in_vain = (0..4_usize, 1..4_usize).prop_map(|(channel, lines)| Step::PublishInVain { channel, lines });
     let let_go = (0..4_usize, 1..9_usize).prop_map(|(channel, count)| Step::LetGo { channel, count });
     let damage = (any::<prop::sample::Index>(), 1..4_usize).prop_map(|(pick, count)| Step::Damage { pick, count });
-    let disk = prop_oneof![2 => in_vain, 3 => let_go, 1 => damage, 1 => Just(Step::Restart)];
+    let too_much = (0..4_usize, 1..5_usize, any::<bool>()).prop_map(|(channel, lines, is_let_go)| Step::PublishTooMuch {
+        channel,
+        lines,
+        is_let_go,
+    });
+    let disk = prop_oneof![2 => in_vain, 3 => let_go, 2 => too_much, 1 => damage, 1 => Just(Step::Restart)];
     let step = prop_oneof![12 => publish, 1 => open, 2 => retire, 8 => read, 4 => cut, 1 => stray, 2 => leave, 4 => disk];
     proptest::collection::vec(step, 1..60)
 }
@@ -343,6 +401,11 @@ fn happen(world: &mut World, step: &Step) {
             world.publish_to(Backing::Failed, channel, lines, 1, Age::New);
         }
         Step::LetGo { channel, count } => world.let_go(channel, count),
+        Step::PublishTooMuch { channel, lines, is_let_go } if world.backed == Backed::ByDisk => {
+            world.append_and_publish(Backing::Disk, channel, lines, 1, Age::New, |world| {
+                if is_let_go { world.let_go(channel, usize::MAX) } else { world.lose_files(channel) }
+            });
+        }
         Step::Damage { pick, count } => world.damage(pick, count),
         Step::Restart => world.restart(),
         _ => {}

@@ -76,7 +76,7 @@ pub struct Report {
     pub lost: Vec<(ChannelName, u64)>,
     /// Above this event, some are missing that no log tells of, and that nobody has known of before.
     pub doubtful_above: Option<Position>,
-    /// Up to this event, some may be missing that no log tells of.
+    /// Up to this event, some may be missing that no log tells of. Where the end of a channel is missing, it is above all that were ever there.
     pub floor: Option<Position>,
     /// Whether the stored times lie so far ahead of the clock that the numbering began anew.
     pub is_ahead: bool,
@@ -116,7 +116,7 @@ impl Archive {
         let stored = archive.newest;
         archive.newest = stored.max(synced);
         archive.synced = synced;
-        archive.count_numbers(stored.min(synced), &mut report);
+        archive.count_numbers(stored.min(synced), now, &mut report);
         archive.count_missing(&mut report);
         Ok((archive, report))
     }

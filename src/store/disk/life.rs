@@ -103,8 +103,9 @@ pub fn note_synced(volume: &dyn Volume, root: &Path, newest: Position) -> io::Re
     file.truncate(line.len() as u64)
 }
 
-/// Numbers that were given to events of which no log tells: those of channels that were forgotten, and those that a power cut or damage has taken from
-/// the end of a log. All others are counted by the logs.
+/// Numbers of which no log tells: those of channels that were forgotten, those that a power cut, damage or a disk that was full has taken from the end of
+/// a log, and one behind these that is given to nobody, so that all who were there are before it. All others are counted by the logs. No number up to
+/// `through` is given again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Uncounted {
     /// None of them is above this.

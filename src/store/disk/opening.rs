@@ -17,24 +17,41 @@ use crate::event::{ChannelName, Millis, Position};
 impl Archive {
     /// Each number was given to an event of one channel, and each log says how many its channel has had: what is left is what no log tells of. All up to
     /// `safe` were there before.
-    pub(super) fn count_numbers(&mut self, safe: Position, report: &mut Report) {
-        self.uncounted = life::uncounted(&*self.volume, &self.root);
+    ///
+    /// Where the end of a channel is missing, its source will say again what it said there. So that whoever was there before is told, also who has seen
+    /// the very last event, one number is given to nobody: all who were there are below it, or were there before its time; and it is the last of those that
+    /// no log tells of.
+    pub(super) fn count_numbers(&mut self, safe: Position, now: Millis, report: &mut Report) {
+        let noted = life::uncounted(&*self.volume, &self.root);
+        if noted.through.time >= self.began {
+            self.uncounted = noted;
+            self.newest = self.newest.max(noted.through);
+        }
         let known = self.uncounted.count;
         let counted = self.logs.values().map(Log::numbers).fold(0, u64::saturating_add);
         let count = self.newest.number.saturating_sub(counted);
-        // Where the numbering has gone back, what was noted may be numbers that were given again.
-        let has_gone_back = self.newest.number < self.uncounted.through.number;
-        if count > self.uncounted.count || has_gone_back {
-            let uncounted = Uncounted { through: self.newest, count };
+        report.doubtful_above = (count > known).then_some(safe);
+        if report.doubtful_above.is_some() || self.lacks_an_end() {
+            report.missing = count.saturating_sub(known);
+            self.newest = Position { number: self.newest.number + 1, time: now.max(self.newest.time + 1) };
+            let uncounted = Uncounted { through: self.newest, count: count + 1 };
             if let Err(error) = self.note_uncounted(uncounted) {
                 // Each start finds it anew then.
                 report.repairs.unwritten.push((self.root.join(layout::UNCOUNTED), reason(&error)));
                 self.uncounted = uncounted;
             }
-            report.missing = if has_gone_back { count } else { count - known };
-            report.doubtful_above = (count > 0).then_some(safe);
         }
         report.floor = (self.uncounted.count > 0).then_some(self.uncounted.through);
+    }
+
+    /// Whether some log says itself that its end is missing, and has a source that stands before it, since this was noted last. Where nothing is left of
+    /// a log its events were let go, and its source is behind them.
+    fn lacks_an_end(&self) -> bool {
+        let noted = self.uncounted.through.number;
+        self.logs.values().filter(|log| log.source().is_some()).any(|log| {
+            let stored = log.last_stored().map(|stored| stored.number);
+            stored.zip(log.latest()).is_some_and(|(stored, latest)| latest.number > stored.max(noted))
+        })
     }
 
     /// Whether more events are missing between others than was known: after damage, writes that failed, and for whatever somebody has deleted.

@@ -42,6 +42,8 @@ enum Step {
     Cut(Cut),
     /// Writes fail for a while.
     Fail(Cut),
+    /// So many events of a channel are not even tried to write.
+    PassOver(usize, u64),
 }
 
 struct World {
@@ -58,6 +60,8 @@ struct World {
     /// What each channel has had, stored or not: the last events of its records and how many they were. None after a power cut.
     history: [Option<Vec<(Position, u64)>>; 3],
     totals: [u64; 3],
+    /// The last event of each channel behind which its source's position was stored, or that everybody was told of: it is not said again.
+    behind: [u64; 3],
     /// The last number that was written, and the last that was synced.
     stored: u64,
     synced: u64,
@@ -66,7 +70,11 @@ struct World {
 }
 
 fn open(volume: &Simulated) -> (Archive, Report) {
-    Archive::open(Arc::new(volume.clone()), Path::new("/state"), BEGAN, KEEP).expect("it can be opened")
+    open_at(volume, BEGAN)
+}
+
+fn open_at(volume: &Simulated, now: u64) -> (Archive, Report) {
+    Archive::open(Arc::new(volume.clone()), Path::new("/state"), now, KEEP).expect("it can be opened")
 }
 
 /// What holds whatever is appended.
@@ -91,6 +99,7 @@ impl World {
             returning: BTreeSet::new(),
             history: [const { Some(Vec::new()) }; 3],
             totals: [0; 3],
+            behind: [0; 3],
             stored: 0,
             synced: 0,
             newest,
@@ -114,9 +123,18 @@ impl World {
             Ok(()) => {
                 self.records.entry(channel).or_default().push(known);
                 self.stored = last.number;
+                self.behind[channel] = last.number;
             }
             Err(_) => self.doubtful = Some((channel, known)),
         }
+    }
+
+    fn pass_over(&mut self, channel: usize, count: u64) {
+        let last = Position { time: self.newest.time + 1, number: self.newest.number + count };
+        self.archive.pass_over(&CHANNELS[channel].parse().unwrap(), &[Entry { last, count, events: &[], age: Age::New }]);
+        self.newest = last;
+        self.totals[channel] += count;
+        self.history[channel].iter_mut().for_each(|history| history.push((last, count)));
     }
 
     fn sync(&mut self) {
@@ -231,8 +249,11 @@ impl World {
     }
 
     fn reopen(&mut self) {
-        let (archive, report) = open(&self.volume);
+        let before = self.newest;
+        let (archive, report) = open_at(&self.volume, before.time + 1);
         self.archive = archive;
+        self.assert_told(&report, before);
+        self.behind = [self.archive.newest().number; 3];
         assert!(report.repairs.damaged.is_empty(), "{report:?}");
         let held = self.held();
         // What was forgotten is there again, before what has come since.
@@ -257,6 +278,25 @@ impl World {
             }
         }
         self.settle(held);
+    }
+
+    /// Where the end of a channel is missing that somebody has seen, everybody who was there is below the floor, or was there before its time, or has a
+    /// number that is not given yet.
+    fn assert_told(&self, report: &Report, before: Position) {
+        let newest = self.archive.newest();
+        let is_told = report.floor.is_some_and(|floor| floor.number == newest.number && floor.time > before.time);
+        for (channel, history) in self.history.iter().enumerate() {
+            let Some((last, _)) = history.as_ref().and_then(|history| history.last()) else { continue };
+            let is_behind = self.behind[channel] >= last.number;
+            let is_doubtful = self.doubtful.as_ref().is_some_and(|(_, doubtful)| doubtful.last == *last);
+            // Of a log without events nobody knows whether its source is behind those that were let go.
+            let has_nothing = self.archive.log(&CHANNELS[channel].parse().unwrap()).is_some_and(|log| !log.has_events());
+            assert!(
+                has_nothing || is_behind || is_doubtful || last.number > newest.number || is_told,
+                "{last} of {} is missing, and {report:?}",
+                CHANNELS[channel]
+            );
+        }
     }
 
     fn reopen_after_power_cut(&mut self) {
@@ -298,7 +338,8 @@ impl World {
         self.records = held;
         assert!(self.archive.newest().number >= self.synced);
         self.stored = self.archive.newest().number;
-        assert!(self.archive.newest().number <= self.newest.number);
+        // One that is given to nobody.
+        assert!(self.archive.newest().number <= self.newest.number + 1);
         self.newest = Position { number: self.archive.newest().number, time: self.newest.time + 1 };
     }
 
@@ -350,6 +391,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Reopen),
         4 => cut(24).prop_map(Step::Cut),
         1 => cut(9).prop_map(Step::Fail),
+        2 => (0..3_usize, 1..4_u64).prop_map(|(channel, count)| Step::PassOver(channel, count)),
     ]
 }
 
@@ -367,6 +409,7 @@ proptest! {
                 Step::Reopen => world.reopen(),
                 Step::Cut(cut) => world.cut(cut),
                 Step::Fail(cut) => world.fail(cut),
+                Step::PassOver(channel, count) => world.pass_over(channel, count),
             }
             world.assert_known();
         }
@@ -444,4 +487,44 @@ fn a_newer_version_is_not_touched_and_a_lost_beginning_is_found_again() {
     world.volume.tamper(&life, |bytes| *bytes = newer.into_bytes());
     let refused = Archive::open(Arc::new(world.volume.clone()), Path::new("/state"), BEGAN, LARGE);
     assert!(matches!(refused, Err(NoLife::Newer(2))));
+}
+
+/// A disk that is full to the end of the process: what was given is missing at the end, and its source says it again.
+#[test]
+fn who_was_there_is_before_what_is_given_next() {
+    let entry = |number: u64| Entry { last: Position { number, time: BEGAN + number }, count: 1, events: &[], age: Age::New };
+    let channel = "web/a".parse().unwrap();
+    for is_written_again in [false, true] {
+        let mut world = World::new();
+        world.append(0, 1, 5);
+        world.append(1, 1, 5);
+        (3..=4).for_each(|number| world.archive.pass_over(&channel, &[entry(number)]));
+        if is_written_again {
+            // The disk can be written again, but the source has nothing more to say: its position is still the one before.
+            let alone = Entry { count: 0, ..entry(4) };
+            world.archive.append(&channel, &[alone], None).unwrap();
+        }
+        world.append(1, 0, 0);
+        world.sync();
+        let (archive, report) = open_at(&world.volume, 5000);
+        let floor = Position { number: 5, time: 5000 };
+        assert_eq!((archive.newest(), report.floor), (floor, Some(floor)), "written again: {is_written_again}");
+        assert_eq!(report.doubtful_above.is_none(), is_written_again);
+        let (archive, report) = open_at(&world.volume, 6000);
+        assert_eq!((archive.newest(), report.floor), (floor, Some(floor)), "it is noted once");
+        assert!(report.doubtful_above.is_none());
+    }
+}
+
+/// What was let go is not missing: who has seen it all is not told anything.
+#[test]
+fn a_channel_of_which_all_was_let_go_lacks_nothing() {
+    let mut world = World::new();
+    world.append(0, 3, 5);
+    world.let_go(1000);
+    world.remove();
+    world.append(1, 1, 5);
+    let (archive, report) = open_at(&world.volume, 5000);
+    assert!(archive.log(&"web/a".parse().unwrap()).is_some_and(|log| !log.has_events() && log.total() == 3));
+    assert_eq!((archive.newest().number, report.floor), (4, None));
 }

@@ -160,7 +160,7 @@ fn a_forgotten_channel_leaves_nothing_and_may_come_back() {
     assert_eq!((archive.logs().count(), archive.bytes()), (0, 0));
     assert!(volume.stamp(Path::new("/state/web")).is_err() && volume.stamp(Path::new(ROOT)).is_ok(), "empty directories go");
     assert!(archive::sync(&volume, Path::new(ROOT), &unsynced).is_ok(), "what is gone needs no sync");
-    assert_eq!(open(&volume, keep).newest().number, 3, "no number is given twice");
+    assert!(open(&volume, keep).newest().number >= 3, "no number is given twice");
 }
 
 /// A channel whose events are gone, and which has only its source's position, comes back in the same millisecond.
