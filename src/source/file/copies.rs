@@ -95,11 +95,9 @@ impl Follower {
 /// Whether a file beside a path is a copy of one that the path led to before: it continues what has been read of that, or holds what a deleted file
 /// holds that is still open.
 pub(super) fn is_copy_of(listings: &mut Listings, places: &[PathBuf], sibling: &Sibling, older: &Reader) -> bool {
-    if siblings::continues(sibling, older) && !is_another(listings, places, sibling, older) {
-        return true;
-    }
     let deleted = older.file().filter(|_| sibling.metadata.len() > 0 && older.is_deleted());
-    deleted.is_some_and(|file| is_copy_so_far(&sibling.file, file, sibling.metadata.len()))
+    let is_of_deleted = || deleted.is_some_and(|file| is_copy_so_far(&sibling.file, file, sibling.metadata.len()));
+    (siblings::continues(sibling, older) || is_of_deleted()) && !is_another(listings, places, sibling, older)
 }
 
 /// Whether a file beside a path, which begins as an older one does, is no copy of that: generations of a log may all begin alike, with a head or an empty
