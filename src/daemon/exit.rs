@@ -14,12 +14,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::config::ConfigError;
+use crate::errno::is_scarcity;
 use crate::history::Failed;
 use crate::http::listener::ListenError;
 use crate::store::disk::inspect::NoState;
 use crate::store::disk::life::NoLife;
 use crate::store::disk::lock::NotLocked;
-use crate::store::disk::volume::is_scarcity;
 
 /// Why the daemon ends before anybody asked it to.
 #[derive(Debug)]

@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::statfs::{self, fstatfs};
 
+use crate::errno::is_scarcity;
 pub use crate::source::identity::Identity;
 
 /// When the file was made, as far as its file system knows; where it does not, when it was written last.
@@ -64,12 +64,6 @@ pub fn open_if_there(path: &Path) -> io::Result<Option<(File, Metadata)>> {
         Err(error) if is_scarcity(&error) => Err(error),
         Err(_) => Ok(None),
     }
-}
-
-/// Whether an error says that there is no descriptor or no memory left, and so nothing of the file.
-#[must_use]
-pub fn is_scarcity(error: &io::Error) -> bool {
-    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
 /// The name of the file system if it is on another machine, or in another process: it tells no watcher of changes made there, and its

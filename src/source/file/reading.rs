@@ -6,12 +6,13 @@ use std::ops::Range;
 use nix::errno::Errno;
 
 use super::follower::{Follower, Now};
-use super::identity::{Identity, is_scarcity, open, remote};
+use super::identity::{Identity, open, remote};
 use super::mark::Mark;
 use super::place::Place;
 use super::reader::{Cut, Found, Standing};
 use super::siblings::{self};
 use super::trail::{Telling, Trail, Watching};
+use crate::errno::is_scarcity;
 use crate::event::Age;
 use crate::source::{FileKey, Loss, News, PathKey, Sink, State, reason};
 

@@ -17,9 +17,10 @@ use std::time::SystemTime;
 
 use super::clock::CLOCK_STEP;
 use super::glob::is_compressed;
-use super::identity::{Identity, born, is_scarcity, open_if_there, was_made};
+use super::identity::{Identity, born, open_if_there, was_made};
 use super::listing::{Entry, Listings};
 use super::reader::Reader;
+use crate::errno::is_scarcity;
 
 /// Endings of files that programs keep beside a log for themselves.
 const NO_LOGS: [&str; 6] = [".tmp", ".swp", ".lock", ".pid", ".pos", "~"];

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::volume::is_scarcity;
+use crate::errno::is_scarcity;
 use crate::event::ChannelName;
 
 /// A question could not be answered because of one segment.

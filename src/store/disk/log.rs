@@ -18,8 +18,8 @@ use super::record::{BadHead, Head};
 use super::retention::LetGo;
 use super::segment::{self, Segment};
 use super::unsynced::Unsynced;
-use super::volume::{Content, Kind, Stamp, Volume, is_scarcity};
-use crate::errno::reason;
+use super::volume::{Content, Kind, Stamp, Volume};
+use crate::errno::{is_scarcity, reason};
 use crate::event::{Age, ChannelName, Millis, Position};
 
 /// One channel's segments.

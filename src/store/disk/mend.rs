@@ -25,8 +25,8 @@ use super::layout;
 use super::log::{Log, Repairs};
 use super::record::{Commit, Head, MAX_HEAD};
 use super::segment::{self, Next, Placed, Reading, Records, Segment};
-use super::volume::{Content, Kind, is_scarcity};
-use crate::errno::reason;
+use super::volume::{Content, Kind};
+use crate::errno::{is_scarcity, reason};
 use crate::event::Position;
 
 /// How many files are open at once while a segment is mended.

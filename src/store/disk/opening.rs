@@ -10,8 +10,8 @@ use super::life::{self, NoLife, Uncounted};
 use super::log::{Log, Repairs};
 use super::record::BadHead;
 use super::recovery::newer;
-use super::volume::{Kind, Volume, is_scarcity};
-use crate::errno::reason;
+use super::volume::{Kind, Volume};
+use crate::errno::{is_scarcity, reason};
 use crate::event::{ChannelName, Millis, Position};
 
 impl Archive {

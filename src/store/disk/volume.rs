@@ -8,7 +8,6 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
-use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::sys::resource::{Resource, getrlimit};
 
@@ -106,12 +105,6 @@ pub enum Kind {
     File(u64),
     /// Anything else.
     Other,
-}
-
-/// Whether an error says that there is no descriptor or no memory left, and so nothing of the file: it never changes what is known of the history.
-#[must_use]
-pub fn is_scarcity(error: &io::Error) -> bool {
-    matches!(error.raw_os_error().map(Errno::from_raw), Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM))
 }
 
 /// The kernel's file systems.
