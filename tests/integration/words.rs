@@ -81,6 +81,7 @@ fn the_readmes_figures_name_the_command_that_prints_them() {
         "benches/figures/reading.rs",
         "benches/figures/following.rs",
         "benches/figures/idle.rs",
+        "benches/figures/state.rs",
     ]
     .map(read)
     .concat();
