@@ -99,7 +99,7 @@ impl Follower {
             let identity = Identity::of(&sibling.metadata);
             let is_named = named.is_some_and(|named| Identity::of(named) == identity);
             if !is_named
-                && !self.holds_nothing_new(key, &sibling, current.as_ref())
+                && !self.holds_nothing_new(key, &sibling, current.as_ref(), &between)
                 && self.owner_of(identity, &sibling.metadata)?.is_none()
                 && self.is_free(&sibling)
             {
@@ -113,18 +113,27 @@ impl Follower {
         Ok(between)
     }
 
-    /// Whether a file beside a path is a copy of the file that the path leads to, which is about to be cut then, or of one that it has left.
-    fn holds_nothing_new(&mut self, key: PathKey, sibling: &Sibling, current: Option<&(File, Metadata)>) -> bool {
+    /// Whether a file beside a path is a copy of the file that the path leads to, which is about to be cut then, or of one that it has left. Others have been
+    /// `found` to stand between.
+    fn holds_nothing_new(
+        &mut self,
+        key: PathKey,
+        sibling: &Sibling,
+        current: Option<&(File, Metadata)>,
+        found: &[Sibling],
+    ) -> bool {
         let Self { trails, listings, .. } = self;
         let Some(Trail { readers, places, .. }) = trails.get(&key) else { return false };
         let is_of_current = current.is_some_and(|(file, opened)| {
             born(&sibling.metadata) > born(opened) && is_copy_so_far(&sibling.file, file, sibling.metadata.len())
         });
         let Some(last) = readers.back() else { return is_of_current };
-        let is_part_of_last = siblings::is_part(sibling, last) && !is_another(listings, places, sibling, last);
-        // What was left before the last look has been copied by then, if at all. What goes on for something small is rather a generation that has the
-        // same head.
-        let is_likely = |older: &Reader| older.key == last.key || older.place.offset >= LARGE || older.is_deleted();
+        // What was left before the last look, or before another file was begun, has been copied by then, if at all. What goes on for something small is
+        // rather a generation that has the same head.
+        let may_be_of_last = found.iter().all(|other| born(&other.metadata) >= born(&sibling.metadata));
+        let is_part_of_last = may_be_of_last && siblings::is_part(sibling, last) && !is_another(listings, places, sibling, last);
+        let is_likely =
+            |older: &Reader| may_be_of_last && older.key == last.key || older.place.offset >= LARGE || older.is_deleted();
         let mut older = readers.iter().filter(|older| is_likely(older));
         is_of_current || is_part_of_last || older.any(|older| is_copy_of(listings, places, sibling, older))
     }

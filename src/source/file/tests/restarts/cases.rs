@@ -341,6 +341,11 @@ fn generations_that_begin_alike_are_no_copies_of_each_other() {
                 scene.bench.look();
                 let line = head.trim_end();
                 assert_eq!(scene.bench.lines(), ["1", "2", "half", line]);
+                if is_down && open_files > 0 {
+                    // One that is the same as the first, behind another.
+                    let again = scene.while_down(|scene| ["2\n", head, "3\n"].iter().for_each(|text| rotate(scene, text)));
+                    assert_eq!(again, ["2", line, "3"], "{head:?}");
+                }
                 let more = |number: u8| format!("{head}{number}\n");
                 let given = if is_down {
                     scene.while_down(|scene| (3..6).for_each(|number| rotate(scene, &more(number))))
