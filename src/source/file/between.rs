@@ -132,8 +132,10 @@ impl Follower {
         // rather a generation that has the same head.
         let may_be_of_last = found.iter().all(|other| born(&other.metadata) >= born(&sibling.metadata));
         let is_part_of_last = may_be_of_last && siblings::is_part(sibling, last) && !is_another(listings, places, sibling, last);
-        let is_likely =
-            |older: &Reader| may_be_of_last && older.key == last.key || older.place.offset >= LARGE || older.is_deleted();
+        let is_likely = |older: &Reader| {
+            let is_of_deleted = || older.is_deleted() && older.was_named(born(&sibling.metadata));
+            may_be_of_last && older.key == last.key || older.place.offset >= LARGE || is_of_deleted()
+        };
         let mut older = readers.iter().filter(|older| is_likely(older));
         is_of_current || is_part_of_last || older.any(|older| is_copy_of(listings, places, sibling, older))
     }

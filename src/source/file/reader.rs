@@ -11,6 +11,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::begin::Begin;
+use super::clock::CLOCK_STEP;
 use super::identity::{Identity, Stamp, born, remote};
 use super::place::{CHECK, Content, Place};
 use super::position::{Kind, StoredFile};
@@ -206,6 +207,15 @@ impl Reader {
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.standing != Standing::Named && !self.is_unread && self.place.held == 0 && self.announce.is_none()
+    }
+
+    /// Whether its path still led to it then, as far as looks have shown.
+    #[must_use]
+    pub fn was_named(&self, then: SystemTime) -> bool {
+        match self.standing {
+            Standing::Named => true,
+            Standing::Left { at, .. } => then <= SystemTime::now() - at.elapsed() + CLOCK_STEP,
+        }
     }
 
     /// Whether a file that the path has left has been waited for long enough.
