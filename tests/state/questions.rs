@@ -19,7 +19,7 @@ const VIEWS: &[&str] = &[
 const CHANNELS: &[&str] = &["logs/a", "logs/b", "web", "idle"];
 
 /// Small segments, and nothing is let go.
-const OPTIONS: &[&str] = &["--keep-size", "16MiB"];
+const OPTIONS: &[&str] = &["--keep-size", "2MiB"];
 
 /// A history of several channels, with times apart; and the daemon that made it and has all of it in memory.
 struct Told {
@@ -44,6 +44,8 @@ impl Told {
         }
         let all = asked(&bridge, "/events?tail=all&follow=0");
         assert_eq!(all.len() as u64, pipes.lines);
+        let segments: Vec<_> = CHANNELS[..3].iter().map(|channel| place.segments(channel).len()).collect();
+        assert!(segments.iter().all(|count| *count >= 4), "segments of each channel: {segments:?}");
         Self { place, pipes, bridge, all }
     }
 
