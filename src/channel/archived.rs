@@ -206,8 +206,9 @@ impl Index {
                 });
             }
         }
-        // None of the others is above the last that is archived.
-        let through = self.channel(key).archived.unwrap_or(loss.through);
+        // None of the others is above the last that is archived; unless that has been told to be gone with what was lost before.
+        let archived = self.channel(key).archived.filter(|archived| archived.number >= loss.first);
+        let through = archived.map_or(loss.through, |archived| archived.min(loss.through));
         let count = loss.count.saturating_sub(held);
         self.dropped += count;
         if count > 0 {

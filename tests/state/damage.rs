@@ -30,6 +30,19 @@ fn a_flipped_bit_costs_the_records_in_which_it_lies() {
 }
 
 #[test]
+fn damage_in_two_places_of_the_newest_segment_is_told_in_full() {
+    after_each_end(
+        "flipped bits in the first and the last record of the newest segment",
+        |past| {
+            let newest = past.newest_segment();
+            flip(&newest, 100);
+            flip(&newest, length(&newest) - 100);
+        },
+        |what, found| found.assert_damage(what, 600),
+    );
+}
+
+#[test]
 fn bits_flipped_anywhere_cost_little_and_are_told() {
     let seed = seed();
     let mut random = Random::new(seed);
