@@ -19,7 +19,7 @@ use crate::seen::abridged;
 const CLOCK_STEP: Duration = Duration::from_millis(12);
 
 /// Generations of a file that are left; far more than are made while a daemon is down.
-const GENERATIONS: usize = 60;
+const GENERATIONS: usize = 120;
 
 /// What many generations begin with.
 const HEAD: &str = "time,level,host,program,process,thread,and the message of the line as it came";

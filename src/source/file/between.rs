@@ -130,13 +130,15 @@ impl Follower {
         let Some(last) = readers.back() else { return is_of_current };
         // What was left before the last look, or before another file was begun, has been copied by then, if at all. What goes on for something small is
         // rather a generation that has the same head.
-        let may_be_of_last = found.iter().all(|other| born(&other.metadata) >= born(&sibling.metadata));
+        let made = born(&sibling.metadata);
+        let may_be_of_last = found.iter().all(|other| born(&other.metadata) >= made);
         let is_part_of_last = may_be_of_last && siblings::is_part(sibling, last) && !is_another(listings, places, sibling, last);
-        let is_likely = |older: &Reader| {
-            let is_of_deleted = || older.is_deleted() && older.was_named(born(&sibling.metadata));
+        let is_likely = |(at, older): &(usize, &Reader)| {
+            let was_last = || may_be_of_last && readers.range(at + 1..).all(|later| later.born > made);
+            let is_of_deleted = || older.is_deleted() && older.was_named(made) && was_last();
             may_be_of_last && older.key == last.key || older.place.offset >= LARGE || is_of_deleted()
         };
-        let mut older = readers.iter().filter(|older| is_likely(older));
+        let mut older = readers.iter().enumerate().filter(is_likely).map(|(_, older)| older);
         is_of_current || is_part_of_last || older.any(|older| is_copy_of(listings, places, sibling, older))
     }
 }

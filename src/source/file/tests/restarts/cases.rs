@@ -395,6 +395,28 @@ fn a_generation_that_is_gone_and_had_only_a_head_hides_no_other() {
 }
 
 #[test]
+fn a_generation_that_was_deleted_at_once_hides_none_of_those_behind_it() {
+    for head in HEADS {
+        let mut scene = scene(Options { rotate_wait: Duration::from_secs(100), ..options() });
+        // One that has nothing but a head, and one behind it, are found in one look, and the former is let go by rotation.
+        for (text, name) in [(head, "app.log.3"), ("3\n", "app.log.2")] {
+            scene.rename("app.log", name);
+            scene.write("app.log", text);
+        }
+        scene.bench.look();
+        let before = scene.bench.lines().len();
+        fs::remove_file(scene.path("app.log.2")).unwrap();
+        // The next is made within a step of the clock of that look.
+        fs::rename(scene.path("app.log"), scene.path("app.log.1")).unwrap();
+        append(&scene.path("app.log"), head);
+        scene.rename("app.log", "app.log.0");
+        scene.write("app.log", "5\n");
+        scene.bench.look();
+        assert_eq!(scene.bench.lines()[before..], [head.trim_end(), "5"], "{head:?}");
+    }
+}
+
+#[test]
 fn lines_that_end_alike_do_not_hide_another_content() {
     let rotated = |scene: &Scene| {
         scene.rename("app.log", "app.log.1");
