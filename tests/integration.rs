@@ -78,6 +78,10 @@ mod status;
 #[path = "integration/http.rs"]
 mod http;
 
+/// What the page is made of.
+#[path = "integration/assets.rs"]
+mod assets;
+
 /// What a URL asks for.
 #[path = "integration/queries.rs"]
 mod queries;

@@ -134,7 +134,7 @@ pub struct Layer {
     #[arg(long, value_name = "TYPE")]
     pub event_type: Option<EventType>,
 
-    /// The title of the page [default: the host and the source]
+    /// The title of the page [default: the source and the host]
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
 

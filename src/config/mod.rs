@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod source;
 pub mod state;
+mod title;
 pub mod value;
 pub mod world;
 
@@ -209,7 +210,7 @@ impl Config {
             at_eof: at_eof(layer.exit_on_eof, &sources)?,
             tee: copying(layer.tee, &sources)?,
             event_type: layer.event_type.clone(),
-            title: layer.title.clone().unwrap_or_else(|| default_title(world, &sources)),
+            title: layer.title.clone().unwrap_or_else(|| title::usual(&sources, world.hostname.as_deref())),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
             sources,
@@ -245,18 +246,6 @@ fn copying(is_asked: bool, sources: &[Source]) -> Result<Copying, ConfigError> {
 fn default_history(world: &World) -> u64 {
     let quarter = world.memory_limit.map_or(HISTORY, |limit| limit / 4);
     HISTORY.min(quarter).max(LEAST_HISTORY)
-}
-
-fn default_title(world: &World, sources: &[Source]) -> String {
-    let first = sources.first().map(Source::label).unwrap_or_default();
-    let what = match sources.len() {
-        0 | 1 => first,
-        count => format!("{first} and {} more", count - 1),
-    };
-    match &world.hostname {
-        Some(host) => format!("{what} on {host}"),
-        None => what,
-    }
 }
 
 fn max_clients(count: usize) -> Result<usize, ConfigError> {

@@ -61,15 +61,6 @@ impl Source {
         matches!(self, Self::Stdin { .. } | Self::Descriptor { .. })
     }
 
-    /// What it feeds, for people.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self.names() {
-            Names::One(name) | Names::Below(name) => name.to_string(),
-            Names::Paths(glob) => channel_name(None, Some(&glob.base)).to_string(),
-        }
-    }
-
     /// The names that its channels could have, also those of files that are not there yet.
     #[must_use]
     pub fn expected(&self) -> Expected {
@@ -166,7 +157,7 @@ pub fn sources(texts: &[OsString], world: &World, fifo_mode: u32) -> Result<Vec<
     Ok(sources)
 }
 
-fn stdin_name() -> ChannelName {
+pub(super) fn stdin_name() -> ChannelName {
     "stdin".parse().expect("'stdin' is a channel name")
 }
 
@@ -315,7 +306,7 @@ fn split_scheme(spec: &OsStr) -> (Option<&'static str>, &OsStr) {
 }
 
 /// The name of what has none of its own, by its path.
-fn own_name(path: &Path) -> ChannelName {
+pub(super) fn own_name(path: &Path) -> ChannelName {
     channel_name(None, Some(&absolute(Path::new("/"), path)))
 }
 

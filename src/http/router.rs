@@ -2,7 +2,8 @@
 //!
 //! | path | what | gate |
 //! | --- | --- | --- |
-//! | `/` `/viewer/...` | the page | Host |
+//! | `/` `/viewer/HASH/...` | the page, and what it loads | Host |
+//! | `/sse-bridge.js` `/sse-bridge.d.ts` | a module for pages of others | Host |
 //! | `/events` `/events/NAME` | everything; a channel and all below it | Host, origin |
 //! | `/channels` `/metrics` | what there is, for people and monitors | Host, origin |
 //! | `/healthz` `/readyz` | liveness and readiness | none |
@@ -96,6 +97,8 @@ impl Told {
 enum Endpoint<'a> {
     Page,
     Asset(&'a str),
+    Module,
+    Types,
     Events(Option<&'a str>),
     Channels,
     Metrics,
@@ -107,6 +110,8 @@ impl<'a> Endpoint<'a> {
     fn of(path: &'a str) -> Option<Self> {
         Some(match path {
             "/" => Self::Page,
+            "/sse-bridge.js" => Self::Module,
+            "/sse-bridge.d.ts" => Self::Types,
             "/events" => Self::Events(None),
             "/channels" => Self::Channels,
             "/metrics" => Self::Metrics,
@@ -171,7 +176,9 @@ impl Site {
     async fn serve<B>(&self, endpoint: &Endpoint<'_>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         Ok(match endpoint {
             Endpoint::Page => viewer::page(&self.title, self.event_type.as_ref().map(AsRef::as_ref)),
-            Endpoint::Asset(name) => viewer::asset(name).ok_or_else(|| text(StatusCode::NOT_FOUND, "no such asset"))?,
+            Endpoint::Asset(path) => viewer::asset(path, request.headers()),
+            Endpoint::Module => viewer::module(request.headers()),
+            Endpoint::Types => viewer::types(request.headers()),
             Endpoint::Events(name) => return self.stream(*name, request).await,
             Endpoint::Channels => status::channels(&self.status(), self.stored().as_ref()),
             Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), &self.channels.status(), self.stored().as_ref()),

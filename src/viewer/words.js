@@ -1,12 +1,21 @@
-// What the page says, and how it reads ids: all text for people is here.
+// What the page says of the stream, in words.
+import { clock } from './text/times.js';
 
-export const states = {
-  connecting: 'connecting',
-  live: 'live',
-  reconnecting: 'reconnecting',
-  ended: 'ended',
-  busy: 'full',
-};
+// The state of the connection, and of what this page looks at.
+export function state({ name, at }, now) {
+  const left = at ? Math.max(0, Math.ceil((at - now) / 1000)) : 0;
+  const soon = left > 0 ? ` in ${left} s` : '';
+  if (name === 'reconnecting' || (name === 'connecting' && soon)) return `${name}${soon || '…'}`;
+  if (name === 'busy') return 'full';
+  return name;
+}
+
+// Why it is so, and what comes next; '' where there is nothing to say.
+export function reason({ name, reason: why, at }) {
+  if (name === 'refused') return `The daemon refuses this page: ${why}. It is asked again at ${clock(at).time.slice(0, 8)}.`;
+  if (name === 'busy') return busy(at);
+  return '';
+}
 
 export const slowConnect =
   'No answer yet. A browser keeps at most six streams to one server: tabs that show this page, too, may hold them all.';
@@ -27,7 +36,7 @@ export function waiting(state, channels, over) {
   if (over) return `${list(channels)} ended without a line`;
   if (state === 'live') return `waiting for the first line${from}…`;
   if (state === 'busy') return 'the house is full…';
-  return `${states[state]}…`;
+  return `${state}…`;
 }
 
 // `several`: whether the reader sees more than one channel, so that it matters which one lost something.
@@ -50,54 +59,24 @@ export function end({ channel, reason, exit }) {
   return `${name(channel)} ended${how}${why}`;
 }
 
-export function busy({ retry }) {
-  const when = Number.isFinite(retry) ? `at ${clock(Date.now() + retry).time.slice(0, 8)}` : 'within a minute';
-  return `The house is full: the daemon serves as many clients as it may. This page tries again ${when}.`;
+const busy = (at) =>
+  `The house is full: the daemon serves as many clients as it may. This page tries again at ${clock(at).time.slice(0, 8)}.`;
+
+// A channel whose source had ended gives lines again.
+export const again = (channel) => `${name(channel)}: a new run`;
+
+export function run({ channel, run: number, state: what, exit }) {
+  const how = exit === undefined || exit === null ? '' : `, exit code ${exit}`;
+  return `${name(channel)}: run ${number} ${what}${how}`;
 }
 
-// An id is MILLIS-NUMBER, or MILLIS-NUMBER/CHANNEL.
-export function channelOf(id) {
-  const slash = id.indexOf('/');
-  return slash < 0 ? '' : id.slice(slash + 1);
+// What is in front of the first line that is shown.
+export function older({ letGo, isAtStart, isAsking, lines }, isTired) {
+  if (isAsking) return 'asking for older lines…';
+  if (isTired) return `nothing in the last ${number(lines.count)} lines: click to look further back`;
+  if (letGo) return `${count(letGo, 'older line')} no longer held by this page`;
+  if (isAtStart && lines.count) return 'the beginning of what the daemon has';
+  return '';
 }
 
-const two = (n) => String(n).padStart(2, '0');
-let second = NaN; // the last second that was put into words: many lines share one
-let inWords = { time: '', date: '', zone: '' };
-
-// The local time of arrival: for the row, and in full. A position, the id of a client's own gap, is no arrival.
-export function arrival(id) {
-  return channelOf(id) ? clock(parseInt(id, 10)) : { time: '', full: '' };
-}
-
-function clock(millis) {
-  if (!(Math.abs(millis) < 8.64e15)) return { time: '', full: '' };
-  const now = Math.floor(millis / 1000);
-  if (now !== second) {
-    second = now;
-    inWords = secondInWords(new Date(millis));
-  }
-  const { time, date, zone } = inWords;
-  const exact = `${time}.${String(millis - now * 1000).padStart(3, '0')}`;
-  return { time: exact, full: `${date} ${exact} ${zone}` };
-}
-
-function secondInWords(at) {
-  const offset = -at.getTimezoneOffset();
-  const minutes = Math.abs(offset);
-  return {
-    time: `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`,
-    date: `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`,
-    zone: `${offset < 0 ? '-' : '+'}${two(Math.floor(minutes / 60))}:${two(minutes % 60)}`,
-  };
-}
-
-// Terminal sequences are for terminals: colours, cursor moves, titles.
-const TERMINAL = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))/g;
-export const plain = (text) => (text.includes('\x1b') ? text.replace(TERMINAL, '') : text);
-
-// The last state of a line that was overwritten, and how many states it had.
-export function lastOf(text) {
-  const parts = text.split('\n').filter((part) => part.trim());
-  return { last: parts.at(-1) ?? '', updates: parts.length };
-}
+export const notHere = 'That line is no longer held, or was never here; this is where it would be.';

@@ -1,5 +1,6 @@
 //! Pages of other origins: who may read, who is refused before it costs anything, and what each is told.
 
+use crate::assets::asset;
 use crate::harness::{Bridge, Get, scale};
 use crate::wire::{Answer, Wire, metric};
 
@@ -129,9 +130,15 @@ fn the_page_its_assets_and_health_ask_nobody_where_he_comes_from() {
     let bridge = Bridge::start(&[]);
     let mut wire = Wire::to(&bridge);
     let origins = [None, Some("https://evil.example"), Some("null")];
+    let named = ["viewer.js", "viewer.css", "icon.svg"].map(|path| asset(&bridge, path));
+    let assets = named.into_iter().chain(["/sse-bridge.js".to_owned()]).collect::<Vec<_>>();
     for asked in all_asked(&origins) {
-        for path in ["/", "/viewer/viewer.js", "/viewer/viewer.css", "/viewer/icon.svg", "/healthz", "/readyz"] {
+        for path in ["/", "/healthz", "/readyz"] {
             assert_eq!(verdict(&ask(&mut wire, "HEAD", path, "localhost", asked)), Verdict::Passes, "{path} {asked:?}");
+        }
+        for path in &assets {
+            let everybody = Verdict::Allowed("*".to_owned());
+            assert_eq!(verdict(&ask(&mut wire, "HEAD", path, "localhost", asked)), everybody, "{path} {asked:?}");
         }
     }
 }

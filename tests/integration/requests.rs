@@ -1,5 +1,6 @@
 //! Requests as odd, old and hostile clients make them.
 
+use crate::assets::asset;
 use crate::harness::{Bridge, Get, Random, scale, seed};
 use crate::wire::{Wire, field, get, status, wait_for_metric};
 
@@ -119,6 +120,7 @@ fn addresses_and_our_own_names_pass_and_others_are_told_how() {
     for host in own {
         assert_eq!(bridge.get_with("/channels", &[("Host", host)]).status(), 200, "{host}");
     }
+    let script = asset(&bridge, "viewer.js");
     for host in [
         "evil.example",
         "localhost.evil.example",
@@ -131,7 +133,7 @@ fn addresses_and_our_own_names_pass_and_others_are_told_how() {
         "127.1",
         &format!("{machine}.evil.example"),
     ] {
-        for path in ["/events", "/", "/viewer/viewer.js", "/channels", "/metrics", "/nothing"] {
+        for path in ["/events", "/", &script, "/sse-bridge.js", "/channels", "/metrics", "/nothing"] {
             let mut get = bridge.get_with(path, &[("Host", host)]);
             assert_eq!(get.status(), 421, "{path} {host}");
             let text = get.text();
@@ -295,7 +297,8 @@ fn pipelined_requests_are_answered_in_order() {
     bridge.end_input();
     bridge.get("/events").rest();
     let mut wire = Wire::to(&bridge);
-    let paths = ["/healthz", "/nothing", "/channels", "/events?tail=x", "/readyz", "/viewer/viewer.css", "/metrics"];
+    let style = asset(&bridge, "viewer.css");
+    let paths = ["/healthz", "/nothing", "/channels", "/events?tail=x", "/readyz", &style, "/metrics"];
     let requests: Vec<_> = paths.iter().map(|path| get(path)).collect();
     wire.send(requests.concat());
     let answers = paths.map(|_| wire.answer());

@@ -1,0 +1,107 @@
+//! What the page is called where nobody says: the source, then the host.
+//!
+//! A tab shows the beginning of a title, so what differs from tab to tab comes first, and short: a NAME as it was given, else the
+//! last part of a path.
+
+use std::path::Path;
+
+use super::source::{Source, own_name, stdin_name};
+use crate::event::ChannelName;
+use crate::source::file::{Files, Glob};
+
+/// The title for these sources, of which there is at least one.
+pub fn usual(sources: &[Source], host: Option<&str>) -> String {
+    let first = sources.first().map(shown).unwrap_or_default();
+    let what = match sources.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
+    };
+    let title = host.map_or_else(|| what.clone(), |host| format!("{what} · {host}"));
+    title.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }).collect()
+}
+
+/// What tells a source from others, in a word.
+fn shown(source: &Source) -> String {
+    match source {
+        Source::Stdin { channel } if *channel == stdin_name() => "standard input".to_owned(),
+        Source::Stdin { channel } | Source::Files(Files::Matching { name: Some(channel), .. }) => channel.to_string(),
+        Source::Descriptor { channel, path } => given(channel, path).unwrap_or_else(|| path.display().to_string()),
+        Source::Fifo { channel, path, .. } | Source::Files(Files::One { channel, path }) => {
+            given(channel, path).unwrap_or_else(|| last(path))
+        }
+        Source::Files(Files::Matching { name: None, glob }) => shown_glob(glob),
+    }
+}
+
+/// The NAME of what has one beside its path.
+fn given(channel: &ChannelName, path: &Path) -> Option<String> {
+    (*channel != own_name(path)).then(|| channel.to_string())
+}
+
+fn last(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// `nginx/*.log`: from the last directory that is said in full.
+fn shown_glob(glob: &Glob) -> String {
+    let wild = glob.whole.strip_prefix(&glob.base).unwrap_or(&glob.whole);
+    Path::new(glob.base.file_name().unwrap_or(glob.base.as_os_str())).join(wild).to_string_lossy().into_owned()
+}
+
+/// Whether a character of a file's name would be seen only by what it does to others: controls, and those that turn the direction.
+fn is_hidden(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+    use crate::config::source::sources;
+    use crate::config::world::World;
+
+    fn title(texts: &[&str]) -> String {
+        let texts: Vec<_> = texts.iter().map(OsString::from).collect();
+        let world = World { directory: "/work".into(), ..World::default() };
+        usual(&sources(&texts, &world, 0o620).unwrap(), Some("build.example"))
+    }
+
+    #[test]
+    fn what_differs_comes_first() {
+        for (source, shown) in [
+            ("-", "standard input"),
+            ("stdin:", "standard input"),
+            ("load=-", "load"),
+            ("/srv/none/app.log", "app.log"),
+            ("../none/app.log", "app.log"),
+            ("web=/srv/none/app.log", "web"),
+            ("web/front=/srv/none/app.log", "web/front"),
+            ("fifo:/srv/none/app.fifo", "app.fifo"),
+            ("build=fifo:/srv/none/app.fifo", "build"),
+            ("/dev/fd/2", "/dev/fd/2"),
+            ("/srv/none/nginx/*.log", "nginx/*.log"),
+            ("/srv/none/**/*.log", "none/**/*.log"),
+            ("/*.log", "/*.log"),
+            ("web=/srv/none/*.log", "web"),
+        ] {
+            assert_eq!(title(&[source]), format!("{shown} · build.example"), "{source}");
+        }
+        assert_eq!(title(&["/srv/none/app.log", "-"]), "app.log and 1 more · build.example");
+        assert_eq!(title(&["a=-", "/srv/none/app.log", "/srv/none/*.err"]), "a and 2 more · build.example");
+    }
+
+    #[test]
+    fn a_machine_without_a_name_has_none() {
+        let only = [Source::Stdin { channel: stdin_name() }];
+        assert_eq!(usual(&only, None), "standard input");
+    }
+
+    #[test]
+    fn the_name_of_a_file_turns_nothing_around() {
+        let path = OsString::from_vec(b"/srv/none/a\x1b\xe2\x80\xaegpj\xff.log".to_vec());
+        let sources = sources(&[path], &World::default(), 0o620).unwrap();
+        assert_eq!(usual(&sources, None), "a\u{FFFD}\u{FFFD}gpj\u{FFFD}.log");
+    }
+}
