@@ -245,6 +245,7 @@ fn every_line_once_through_kills_while_a_file_is_rotated_all_the_time() {
     let client = Client::of(all.port, "/events/app?tail=all", Pace::Full, Speaks::Http1);
     writer.rotate_once_in(3);
     while all.kills < scale(15, 500) {
+        writer.is_seen(client.record().seen.len());
         all.kill();
     }
     let written = writer.end();

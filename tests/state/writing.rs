@@ -3,7 +3,7 @@
 //! Nothing is ever in no file: whoever copies and truncates writes nothing in between. A rotation is made where a line ends, and at least one step of
 //! the kernel's clock behind the one before: files that were finished in one step cannot be put in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,9 @@ use crate::seen::abridged;
 /// Longer than a step of the clock with which the kernel stamps files.
 const CLOCK_STEP: Duration = Duration::from_millis(12);
 
-/// Generations of a file that are left; far more than are made while a daemon is down.
-const GENERATIONS: usize = 120;
+/// Generations of a file that are left. More may be made while a daemon is down on a machine that is busy with something else: whoever says what has been
+/// seen ([`Writer::is_seen`]) loses none of those that have not been.
+const GENERATIONS: usize = 60;
 
 /// What many generations begin with.
 const HEAD: &str = "time,level,host,program,process,thread,and the message of the line as it came";
@@ -49,12 +50,22 @@ pub struct Log {
     rotations: usize,
     /// How many lines it has been given.
     lines: usize,
+    /// How many it had been given when each of the generations that are left was finished, oldest first.
+    ends: VecDeque<usize>,
 }
 
 impl Log {
     pub fn new(channel: &str, path: &Path, rotation: Rotation) -> Self {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        Self { channel: channel.to_owned(), path: path.to_owned(), rotation, file: opened(path), rotations: 0, lines: 0 }
+        Self {
+            channel: channel.to_owned(),
+            path: path.to_owned(),
+            rotation,
+            file: opened(path),
+            rotations: 0,
+            lines: 0,
+            ends: VecDeque::new(),
+        }
     }
 
     fn numbered(&self, number: usize) -> PathBuf {
@@ -68,7 +79,15 @@ impl Log {
         }
     }
 
-    fn rotate(&mut self) {
+    /// Rotates, unless that lets a generation go of which not all lines are among those that have been `seen`.
+    fn rotate(&mut self, seen: usize) {
+        if self.ends.len() >= GENERATIONS - 2 && self.ends.front().is_some_and(|end| *end > seen) {
+            return;
+        }
+        self.ends.push_back(self.lines);
+        if self.ends.len() >= GENERATIONS - 1 {
+            self.ends.pop_front();
+        }
         self.rotations += 1;
         match self.rotation {
             Rotation::Never => return,
@@ -136,6 +155,8 @@ pub struct Writer {
     bytes: Arc<AtomicU64>,
     /// One rotation in so many bursts; none at all for 0.
     rarity: Arc<AtomicUsize>,
+    /// How many lines of each file have been seen; all that are ever written, if nobody says.
+    seen: Arc<AtomicUsize>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -147,11 +168,12 @@ impl Writer {
             written: Arc::new(Mutex::new(written)),
             bytes: Arc::default(),
             rarity: Arc::default(),
+            seen: Arc::new(usize::MAX.into()),
             ends: Arc::default(),
             thread: None,
         };
         let (written, bytes) = (Arc::clone(&writer.written), Arc::clone(&writer.bytes));
-        let (rarity, ends) = (Arc::clone(&writer.rarity), Arc::clone(&writer.ends));
+        let (rarity, seen, ends) = (Arc::clone(&writer.rarity), Arc::clone(&writer.seen), Arc::clone(&writer.ends));
         let mut random = Random::new(seed);
         writer.thread = Some(thread::spawn(move || {
             while !ends.load(Ordering::SeqCst) {
@@ -161,8 +183,9 @@ impl Writer {
                 let rarity = rarity.load(Ordering::SeqCst);
                 if rarity > 0 && random.below(rarity) == 0 {
                     let which = random.below(logs.len());
-                    logs[which].rotate();
-                    bytes.fetch_add(begin_alike(&mut random, &mut logs[which], &written), Ordering::SeqCst);
+                    let seen = seen.load(Ordering::SeqCst);
+                    logs[which].rotate(seen);
+                    bytes.fetch_add(begin_alike(&mut random, &mut logs[which], &written, seen), Ordering::SeqCst);
                 }
                 let pause = if random.below(20) == 0 { 30 } else { random.below(4) };
                 thread::sleep(Duration::from_millis(pause as u64)); // load, not a full disk
@@ -174,6 +197,11 @@ impl Writer {
     /// From now on a file is rotated once in so many bursts.
     pub fn rotate_once_in(&self, bursts: usize) {
         self.rarity.store(bursts, Ordering::SeqCst);
+    }
+
+    /// From now on nothing is let go but what is among the first `lines` of its file.
+    pub fn is_seen(&self, lines: usize) {
+        self.seen.store(lines, Ordering::SeqCst);
     }
 
     /// The bytes written so far.
@@ -204,13 +232,13 @@ impl Drop for Writer {
 
 /// Generations that begin alike, as those of a program do that writes a head into each; some have nothing else. Of a file that is copied and truncated
 /// nobody could tell such contents apart.
-fn begin_alike(random: &mut Random, log: &mut Log, written: &Mutex<Written>) -> u64 {
+fn begin_alike(random: &mut Random, log: &mut Log, written: &Mutex<Written>, seen: usize) -> u64 {
     if log.rotation != Rotation::Shift || random.below(2) == 0 {
         return 0;
     }
     let mut bytes = log.write_head(written);
     if random.below(3) == 0 {
-        log.rotate();
+        log.rotate(seen);
         // Two that have nothing else are the same to whoever finds them later.
         bytes += log.write_head(written) + burst(random, log, written);
     }
