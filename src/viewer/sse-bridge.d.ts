@@ -96,6 +96,17 @@ export function connect(url: string | URL, handlers?: Handlers, options?: Option
 /** `<sse-log src="URL" times channels max-lines="1000">`: the lines of a stream as an element. */
 export class SseLog extends HTMLElement {
   readonly stream: Stream | null;
+  addEventListener<K extends keyof SseLogEvents>(type: K, listener: (event: SseLogEvents[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject, options?: boolean | AddEventListenerOptions): void;
+}
+
+/** The events of the element; their `detail` is what the handlers of connect() are given. */
+export interface SseLogEvents {
+  line: CustomEvent<Line>;
+  gap: CustomEvent<Gap & { id: string }>;
+  end: CustomEvent<End & { id: string }>;
+  progress: CustomEvent<Progress>;
+  state: CustomEvent<State>;
 }
 
 declare global {

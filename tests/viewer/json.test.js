@@ -162,7 +162,7 @@ test('a large document is cut, and says how much is left out', () => {
   assert.equal(long.at(-1).kind, 'more');
   assert.equal(pretty(`["${'x'.repeat(200_000)}"`), null);
   const halves = pretty(`["${'😀'.repeat(60_000)}"]`);
-  assert.ok(halves.every((piece) => piece.text.isWellFormed()));
+  assert.ok(halves.every((piece) => !/\p{Surrogate}/u.test(piece.text)));
 });
 
 function value(random, depth) {

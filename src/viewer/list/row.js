@@ -6,13 +6,13 @@ import { KIND } from '../lines/lines.js';
 import { LEVELS } from '../lines/levels.js';
 import { looksLikeJson, pretty } from '../text/json.js';
 import { plain } from '../text/ansi.js';
+import { statesOf } from '../text/states.js';
 import { ago, clock } from '../text/times.js';
 import { count, number } from '../words.js';
 import { make, paint } from './paint.js';
 
 const LONG = 2_000; // characters of a line that are shown at first
 const MORE = 20_000; // and more at each click
-const UPDATES = 5; // line breaks in one line from which on it was a progress line, if its parts look alike
 const KINDS = ['line', 'gap', 'end', 'run'];
 
 export class Rows {
@@ -169,15 +169,4 @@ export class Rows {
     });
     return [];
   }
-}
-
-// The states of a line that was overwritten, oldest first; null if it is none.
-function statesOf({ text, overwritten }) {
-  if (!text.includes('\n')) return null;
-  const states = text.split('\n').filter((part) => part.trim());
-  if (states.length < 2) return null;
-  if (overwritten) return states;
-  const [last, before] = [states.at(-1), states.at(-2)];
-  const isAlike = last.slice(0, 3) === before.slice(0, 3) || (last.includes('%') && before.includes('%'));
-  return states.length > UPDATES && isAlike ? states : null;
 }

@@ -21,7 +21,8 @@ export function connect(url, handlers = {}, { share = true } = {}) {
   const beginning = beginningOf(base);
   let state = { name: 'connecting' };
   let isFilling = false;
-  const tell = () => handlers.state?.(isFilling && state.name === 'live' ? { name: 'catching up' } : state);
+  let isReady = false; // whoever asked has what connect() gives
+  const tell = () => isReady && handlers.state?.(isFilling && state.name === 'live' ? { name: 'catching up' } : state);
   const on = {
     event: (id, type, data, place) => dispatch(handlers, id, type, data, place),
     state: (now) => tell((state = now)),
@@ -31,6 +32,7 @@ export function connect(url, handlers = {}, { share = true } = {}) {
   const stop = listen(feed, () => feed.follow(feed.place ? { behind: feed.place } : beginning));
   feed.follow(beginning);
   feed.open();
+  queueMicrotask(() => tell((isReady = true)));
   return {
     get state() {
       return state;

@@ -1,9 +1,10 @@
 // <sse-log src="http://127.0.0.1:8080/events/web?tail=100"></sse-log>: the lines of a stream, in any page.
 //
 // It holds the newest `max-lines` (1000), follows them until the reader scrolls back, and says what is missing. It dispatches the
-// events `line`, `gap`, `end` and `state`, whose `detail` is what connect() gives. Parts for style: line, gap, end, time, channel.
+// events `line`, `gap`, `end`, `progress` and `state`, whose `detail` is what connect() gives. Parts for style: line, gap, end, time, channel.
 // `times` and `channels` show those.
 import { make, paint } from '../list/paint.js';
+import { statesOf } from '../text/states.js';
 import { clock } from '../text/times.js';
 import { end, gap } from '../words.js';
 import { connect } from './connect.js';
@@ -32,6 +33,7 @@ export class SseLog extends HTMLElement {
   static observedAttributes = ['src'];
   #stream = null;
   #lines = [];
+  #moving = new Set(); // channels whose line is being overwritten
   #frame = 0;
 
   constructor() {
@@ -73,6 +75,10 @@ export class SseLog extends HTMLElement {
       line: (line) => this.#told('line', line),
       gap: (told, id) => this.#told('gap', { ...told, id }),
       end: (told, id) => this.#told('end', { ...told, id }),
+      progress: (told) => {
+        this.#moving.add(told.channel);
+        this.dispatchEvent(new CustomEvent('progress', { detail: told }));
+      },
       state: (state) => {
         this.setAttribute('state', state.name);
         this.dispatchEvent(new CustomEvent('state', { detail: state }));
@@ -81,7 +87,8 @@ export class SseLog extends HTMLElement {
   }
 
   #told(kind, detail) {
-    this.#lines.push({ kind, detail });
+    const overwritten = kind === 'line' && this.#moving.delete(detail.channel);
+    this.#lines.push({ kind, detail, overwritten });
     if (this.#lines.length > 2 * this.#most) this.#lines.splice(0, this.#lines.length - this.#most);
     this.#frame ||= requestAnimationFrame(() => this.#show());
     this.dispatchEvent(new CustomEvent(kind, { detail }));
@@ -103,15 +110,17 @@ export class SseLog extends HTMLElement {
     if (isAtEnd) this.scrollTop = this.scrollHeight;
   }
 
-  #row({ kind, detail }) {
+  #row({ kind, detail, overwritten }) {
     const row = make('div', kind);
     row.part = kind;
     if (kind === 'line' && this.hasAttribute('times')) this.#part(row, 'time', clock(detail.time).time);
     if (kind === 'line' && this.hasAttribute('channels')) this.#part(row, 'channel', detail.channel);
     const text = row.appendChild(make('span', 'text'));
     if (kind === 'line') {
-      paint(text, detail.data.slice(0, LONG * 4), LONG);
-      if (detail.data.length > LONG) text.append(` … ${detail.data.length - LONG} more characters`);
+      // Of a progress line the last state is what matters.
+      const line = statesOf({ text: detail.data, overwritten })?.at(-1) ?? detail.data;
+      paint(text, line.slice(0, LONG * 4), LONG);
+      if (line.length > LONG) text.append(` … ${line.length - LONG} more characters`);
     } else text.textContent = kind === 'gap' ? gap(detail, true) : end(detail);
     return row;
   }

@@ -1,0 +1,13 @@
+// Progress lines: one line that was overwritten with carriage returns, which the stream has as line breaks inside an event.
+const UPDATES = 5; // from so many states on a line is taken for one that nobody saw moving, if they look alike
+
+// The states of an overwritten line, oldest first; null if it is none. `overwritten`: it has been seen moving.
+export function statesOf({ text, overwritten }) {
+  if (!text.includes('\n')) return null;
+  const states = text.split('\n').filter((part) => part.trim());
+  if (states.length < 2) return null;
+  if (overwritten) return states;
+  const [last, before] = [states.at(-1), states.at(-2)];
+  const isAlike = last.slice(0, 3) === before.slice(0, 3) || (last.includes('%') && before.includes('%'));
+  return states.length > UPDATES && isAlike ? states : null;
+}
