@@ -30,6 +30,12 @@ export class Channels {
     return [...this.#chosen];
   }
 
+  // Whether the reader sees lines of several.
+  get areSeveral() {
+    if (!this.#chosen.size) return this.#all.size > 1;
+    return this.names.filter((name) => this.isChosen(name)).length > 1;
+  }
+
   hue(name) {
     return `hue${(this.#all.get(name)?.index ?? 0) % HUES}`;
   }

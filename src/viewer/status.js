@@ -49,7 +49,7 @@ export class Status {
   // What stands where lines will be.
   #wait(state) {
     const isOver = this.lines === 0 && this.#channels.haveAllEnded;
-    document.documentElement.classList.toggle('many', this.#channels.count > 1);
+    document.documentElement.classList.toggle('many', this.#channels.areSeveral);
     document.documentElement.classList.toggle('over', isOver);
     $('empty').hidden = this.lines > 0;
     if (this.lines === 0) put($('waiting'), words.waiting(state, this.#channels.names, isOver));

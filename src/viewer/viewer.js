@@ -34,7 +34,7 @@ const channels = new Channels($('channels'));
 const moving = new Moving($('progress'), channels);
 const status = new Status(channels);
 const book = new Book(base, {
-  isSeveral: () => channels.count > 1,
+  isSeveral: () => channels.areSeveral,
   isFollowing: () => list.isFollowing,
   line: took,
   passed,
