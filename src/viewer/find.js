@@ -11,6 +11,7 @@ export class Find {
   #changed;
   #timer = 0;
   #current = null; // the row of the match that was gone to
+  #wanted = 0; // the step to be taken once there is a match
 
   // `changed(filter)` is told what is looked for.
   constructor(form, view, list, changed) {
@@ -56,6 +57,7 @@ export class Find {
     this.#get('only').checked = only;
     this.#get('context').value = context;
     this.#get('level').value = LEVELS.includes(level) ? level : '';
+    this.#get('context-of').hidden = !only;
     if (text || level) this.#form.hidden = false;
   }
 
@@ -83,7 +85,9 @@ export class Find {
 
   #apply() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
     this.#current = null;
+    this.#wanted = 0;
     this.#get('context-of').hidden = !this.#get('only').checked;
     this.#changed(this.filter);
   }
@@ -92,13 +96,13 @@ export class Find {
     if (event.key !== 'Enter') return;
     event.preventDefault();
     if (this.#timer) this.#apply();
-    this.#timer = 0;
     this.step(event.shiftKey ? 1 : -1);
   }
 
   // To the next match (1) or the previous one (-1), from the one that was gone to last, or from what is in sight.
   step(direction) {
     const { hits } = this.#view;
+    this.#wanted = hits.length ? 0 : direction;
     if (!hits.length) return;
     const from = this.#current ?? (this.#list.isFollowing ? Infinity : this.#list.anchor);
     let index = hits.indexOf(from === Infinity ? hits.last() + 1 : from);
@@ -113,6 +117,7 @@ export class Find {
 
   // How many matches there are, and which one the reader is at.
   tell() {
+    if (this.#wanted && this.#view.hits.length) return this.step(this.#wanted);
     const found = this.#get('found');
     const { error, hits, pending, filter } = this.#view;
     found.classList.toggle('wrong', Boolean(error));

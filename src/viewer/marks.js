@@ -50,18 +50,15 @@ export class Marks {
   #show() {
     const rows = this.#rows.marked;
     rows.clear();
+    // These two, though it may not be known yet whether they are shown.
+    if (this.#from !== null) rows.add(this.#from).add(this.#to);
     if (this.#from !== null) this.#each((row) => rows.add(row));
     for (const row of this.#list.drawn) this.#list.element(row)?.classList.toggle('marked', rows.has(row));
   }
 
   #each(visit) {
     const [from, to] = [Math.min(this.#from, this.#to), Math.max(this.#from, this.#to)];
-    const begin = this.#view.indexOf(from);
-    for (let index = begin, left = MOST_COPIED; index < this.#view.count && left > 0; index++, left--) {
-      const row = this.#view.at(index);
-      if (row > to) return;
-      visit(row);
-    }
+    for (let row = this.#view.taken(from), left = MOST_COPIED; row <= to && left > 0; row = this.#view.taken(row + 1), left--) visit(row);
   }
 
   // The marked lines, without what the page adds to them; '' if there are none.

@@ -8,12 +8,15 @@ import * as words from './words.js';
 const FRAME = 8; // ms in each frame for judging lines
 const AT_ONCE = 50; // ms for lines that the reader waits for
 const MOST_LOOKING = 20; // pages of older lines that are looked through without showing one
+const AWAY = 3_000; // ms, after there was no answer
 const HIDDEN = 200; // ms between two looks at what has come, while nobody sees it: a hidden tab has no frames
 
 export class Reading {
   #parts;
   #searched = 0; // pages of older lines in a row that showed nothing
   #isWorking = false;
+  #notBefore = 0; // when older lines may be asked for again
+  #pending = ''; // the id of a line that is being gone to
 
   // { base, book, channels, find, list, marks, moving, plot(), rows, status }
   constructor(parts) {
@@ -34,14 +37,17 @@ export class Reading {
     const isMore = book.view.work(FRAME);
     list.refresh();
     const isAway = !list.isFollowing || !book.isLive;
-    status.tellNumbers(isAway, words.older(book, this.#searched >= MOST_LOOKING));
+    const isTired = this.#searched >= MOST_LOOKING;
+    status.seen = book.count;
+    status.tellNumbers(isAway, words.older(book, isTired), isTired && !book.isAsking);
     if (find.isOpen) find.tell();
     if (isMore) this.wake();
   }
 
   // Other lines are held now.
   begin() {
-    const { list, marks, rows, status } = this.#parts;
+    const { list, marks, plot, rows, status } = this.#parts;
+    plot()?.clear();
     status.missed = 0;
     this.#searched = 0;
     rows.clear();
@@ -66,18 +72,26 @@ export class Reading {
   async older() {
     const { book, status } = this.#parts;
     if (book.isAsking || book.isAtStart || status.isFilling || !book.lines.count || this.#searched >= MOST_LOOKING) return;
-    // More than may be held: what surrounds the oldest is gone to instead.
-    if (book.lines.count + 1_000 > MOST_LINES) return void this.goTo(book.lines.id(book.lines.first), 'start');
+    // More than may be held: only who asks for it is led away from what is.
+    if (this.#isFull) return void (this.#searched = MOST_LOOKING);
+    if (Date.now() < this.#notBefore) return;
     const before = book.view.count;
     const came = await book.older();
-    while (came && book.view.work(AT_ONCE));
-    this.#searched = book.view.count > before ? 0 : this.#searched + 1;
+    if (came < 0) this.#notBefore = Date.now() + AWAY;
+    while (came > 0 && book.view.work(AT_ONCE));
+    if (came > 0) this.#searched = book.view.count > before ? 0 : this.#searched + 1;
     this.wake();
   }
 
   lookFurther() {
+    const { lines } = this.#parts.book;
     this.#searched = 0;
-    this.older();
+    if (this.#isFull) this.goTo(lines.id(lines.first), 'start');
+    else this.older();
+  }
+
+  get #isFull() {
+    return this.#parts.book.lines.count + 1_000 > MOST_LINES;
   }
 
   // The reader has come to the end of what is held; whether that is followed from now on.
@@ -91,16 +105,21 @@ export class Reading {
   // To a line, wherever it is in history.
   async goTo(id, where = 'middle') {
     const { book, list, marks, status } = this.#parts;
+    this.#pending = id;
     try {
       const row = await book.goTo(id);
       if (row === null) return;
       while (book.view.work(AT_ONCE));
       if (where === 'middle') marks.set(row);
       list.show(row, where === 'middle' ? 0.35 : 0);
-      status.notice(book.lines.id(row) === id ? '' : words.notHere);
+      const isThere = book.lines.id(row) === id;
+      status.notice(isThere ? (book.view.pending || book.view.has(row) ? '' : words.filteredOut) : words.notHere);
     } catch (error) {
       status.notice(`The line could not be asked for: ${error.message}.`);
+      if (!book.lines.count) book.follow();
     }
+    this.#pending = '';
+    this.keep();
     this.wake();
   }
 
@@ -111,7 +130,6 @@ export class Reading {
     document.getElementById('history').href = historyOf(base, names);
     status.lines = 0;
     moving.clear();
-    plot()?.clear();
     list.follow();
     book.follow();
     this.keep();
@@ -132,7 +150,7 @@ export class Reading {
   // Keeps what is shown in the address.
   keep() {
     const { book, channels, find, marks } = this.#parts;
-    const at = marks.row === null ? '' : book.lines.id(marks.row);
+    const at = marks.row === null ? this.#pending : book.lines.id(marks.row);
     address.keep({ ...find.filter, channels: channels.chosen, at });
   }
 

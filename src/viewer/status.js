@@ -9,6 +9,7 @@ export class Status {
   state = { name: 'connecting' };
   isFilling = false; // what was missed is being asked for
   lines = 0; // how many the reader could see so far
+  seen = 0; // how many that was, with older ones that were asked for
   missed = 0; // how many came while the reader looks back
   #channels;
   #opened = Date.now();
@@ -56,13 +57,14 @@ export class Status {
   }
 
   // `isAway`: the reader does not see the newest line.
-  tellNumbers(isAway, older) {
-    put($('lines'), words.count(this.lines, 'line'));
+  tellNumbers(isAway, older, isTired) {
+    put($('lines'), words.count(this.seen, 'line'));
     $('empty').hidden = this.lines > 0;
     $('follow').hidden = !isAway;
     put($('follow'), this.missed ? `↓ ${words.count(this.missed, 'new line')}` : '↓ follow');
     $('older').hidden = !older;
-    put($('older'), older);
+    put($('older').firstElementChild, older);
+    $('older').lastElementChild.hidden = !isTired;
   }
 
   tellRate(rate) {

@@ -35,10 +35,10 @@ function copyOldly(text) {
 // Has the browser keep what is shown as a text file.
 export async function download(lines, view, title) {
   const parts = [];
-  for (let index = 0; index < view.count; index += SLICE) {
+  for (let row = view.taken(lines.first), { end } = lines; row < end; ) {
     const texts = [];
-    for (let at = index; at < Math.min(view.count, index + SLICE); at++) {
-      const line = lines.get(view.at(at));
+    for (; row < end && texts.length < SLICE; row = view.taken(row + 1)) {
+      const line = lines.get(row);
       if (line) texts.push(line.kind === KIND.line ? plain(line.text) : `[${line.text}]`);
     }
     parts.push(`${texts.join('\n')}\n`);

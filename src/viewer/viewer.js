@@ -76,9 +76,9 @@ function took({ channel, level, time, text }, origin) {
 }
 
 // A line came while something older is looked at.
-function passed(channel) {
-  channels.note(channel, false, false);
-  tab.note(false);
+function passed(channel, level) {
+  channels.note(channel, false, level >= ERROR);
+  tab.note(level >= ERROR);
   if (channels.isChosen(channel)) status.missed += 1;
 }
 
@@ -162,6 +162,7 @@ function escape() {
   else if (!$('menu').hidden) menu(false);
   else if (find.isOpen) find.close();
   else if (marks.row !== null) marks.clear();
+  else if (!$('channels').hidden) toggle('channels');
   else return false;
   reading.keep();
   $('log').focus();
@@ -169,6 +170,7 @@ function escape() {
 
 const step = (direction) => (event) => {
   marks.step(direction, event.shiftKey);
+  $('log').focus({ preventScroll: true });
   reading.keep();
 };
 
@@ -182,7 +184,13 @@ listen({
   pageDown: () => list.page(1),
   up: step(-1),
   down: step(1),
-  open: () => marks.row !== null && rows.toggle(list.element(marks.row)),
+  open() {
+    if (marks.row === null) return false;
+    list.reveal(marks.row);
+    const element = list.element(marks.row);
+    return !element || rows.toggle(element);
+  },
+  further: () => reading.lookFurther(),
   find: () => find.open(),
   unfind: () => find.close(),
   next: () => find.step(1),
@@ -208,14 +216,17 @@ listen({
 
 channels.onchoose = (names) => reading.choose(names);
 view.onchange = () => reading.wake();
+view.ontrace = (head) => list.redraw(head);
 list.ontop = () => reading.older();
 list.onend = () => reading.reachEnd();
 list.onfollow = (is) => {
-  if (is) status.missed = 0;
+  if (is) {
+    status.missed = 0;
+    channels.see();
+  }
   reading.wake();
 };
 $('follow').addEventListener('click', () => reading.follow());
-$('older').addEventListener('click', () => reading.lookFurther());
 document.addEventListener('click', (event) => event.target.closest('#menu, [data-do="menu"]') || menu(false));
 
 // A time is a link to its line, and a click on it marks the line; a click on a JSON line lays it out.
@@ -254,7 +265,7 @@ for (const moment of ['visibilitychange', 'resume']) {
 setInterval(() => {
   const rate = channels.tick();
   status.tellRate(rate);
-  $('log').ariaLive = rate > CALM ? 'off' : 'polite';
+  $('log').ariaLive = rate > CALM || !list.isFollowing ? 'off' : 'polite';
   rows.tick(list.drawn.map((row) => list.element(row)));
   tab.tell();
   status.tell();

@@ -1,4 +1,5 @@
 // What the page says of the stream, in words.
+import { parse } from './stream/ids.js';
 import { clock } from './text/times.js';
 
 // The state of the connection, and of what this page looks at.
@@ -51,7 +52,13 @@ export function gap({ reason, lost, channels }, several) {
   return `${lines} missing${reason ? `: ${reason}` : ''}`;
 }
 
-export const range = ({ from, to }) => (from || to ? `from ${from ?? 'the beginning'} to ${to ?? 'now'}` : '');
+// From when to when something is missing, as far as it is known.
+export function range({ from, to }) {
+  const [begin, end] = [from, to].map((id) => clock(parse(id ?? '')?.time));
+  if (!begin.time || !end.time || from === to) return '';
+  const isOneDay = begin.full.slice(0, 10) === end.full.slice(0, 10);
+  return isOneDay ? `${begin.time} to ${end.time}` : `${begin.full} to ${end.full}`;
+}
 
 export function end({ channel, reason, exit }) {
   const how = exit === undefined || exit === null ? '' : `, exit code ${exit}`;
@@ -70,13 +77,16 @@ export function run({ channel, run: number, state: what, exit }) {
   return `${name(channel)}: run ${number} ${what}${how}`;
 }
 
-// What is in front of the first line that is shown.
+// What is in front of the first line that is shown; never nothing while there are lines, so that they stay where they are.
 export function older({ letGo, isAtStart, isAsking, lines }, isTired) {
-  if (isAsking) return 'asking for older lines…';
-  if (isTired) return `nothing in the last ${number(lines.count)} lines: click to look further back`;
+  if (!lines.count) return '';
+  if (isAsking) return 'asking for more lines…';
+  if (isTired) return `nothing in the last ${number(lines.count)} lines`;
   if (letGo) return `${count(letGo, 'older line')} no longer held by this page`;
-  if (isAtStart && lines.count) return 'the beginning of what the daemon has';
-  return '';
+  if (isAtStart) return 'the beginning of what the daemon has';
+  return 'older lines come as you scroll up';
 }
+
+export const filteredOut = 'The linked line does not match what is looked for: it is not among these.';
 
 export const notHere = 'That line is no longer held, or was never here; this is where it would be.';

@@ -63,7 +63,18 @@ fn the_readmes_two_commands_are_there() {
     for command in ["while date; do sleep 1; done | cargo run --release -- --port 8080\n", "\ntests/run\n"] {
         assert!(readme.contains(command), "{command}");
     }
-    for file in ["docs/page.png", "tests/run", ".ci/run", "LICENSE-MIT", "LICENSE-APACHE", "DESIGN.md", "CHANGELOG.md"] {
+    for file in [
+        "docs/page-dark.png",
+        "docs/charts-light.png",
+        "docs/viewer.md",
+        "examples/README.md",
+        "tests/run",
+        ".ci/run",
+        "LICENSE-MIT",
+        "LICENSE-APACHE",
+        "DESIGN.md",
+        "CHANGELOG.md",
+    ] {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(file).is_file(), "{file}");
     }
 }

@@ -1,35 +1,64 @@
-//! Chromium, driven through its `WebDriver`: as much of the protocol as the page's tests need.
+//! Real browsers, driven as a reader drives them: Chromium by its `DevTools` protocol, Firefox by `WebDriver` `BiDi`. Both speak
+//! over a WebSocket of their own, so nothing stands between a test and its browser.
 //!
-//! A [`Browser`] is one chromedriver with one headless Chromium and a profile of its own; dropping it ends both. Waiting
-//! happens inside the page: a script looks at the page in each frame and answers as soon as it sees what it waits for, or,
-//! when its time is over, with what it sees instead.
+//! A [`Browser`] has a profile of its own, no window, and asks for nothing that a page does not ask for; dropping it ends all
+//! its processes. Commands go to its current tab: the one in front. Waiting happens inside the page: a script looks at it every
+//! few milliseconds and answers as soon as it sees what it waits for.
+//!
+//! ```text
+//! Browser ─▸ Engine: Chromium │ Firefox ─▸ Wire (commands, answers, events)
+//!        └─▸ Processes (start, output, end)
+//! ```
 
+mod chromium;
+mod engine;
+mod firefox;
+mod input;
+mod keys;
+pub(crate) mod processes;
 pub(crate) mod proxy;
+mod scripts;
+mod wire;
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, TcpStream},
     path::Path,
-    process::{Child, Command, Stdio},
-    sync::mpsc,
-    thread,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use serde_json::{Value, json};
+pub(crate) use engine::Point;
+pub(crate) use keys::Modifier;
 
-/// How long a script waits inside the page for what a test expects.
-const PATIENCE: Duration = Duration::from_secs(30);
+use chromium::Chromium;
+use engine::Engine;
+use firefox::Firefox;
+use processes::Processes;
 
-/// How long any single answer of the driver may take.
-const ANSWER: Duration = Duration::from_secs(90);
+/// Makes a test for each browser of each of these functions, which take the [`Kind`] of browser.
+macro_rules! in_each_browser {
+    ($($name:ident)*) => {
+        mod chromium {
+            $(#[test] fn $name() { super::$name($crate::webdriver::Kind::Chromium); })*
+        }
+        mod firefox {
+            $(#[test] fn $name() { super::$name($crate::webdriver::Kind::Firefox); })*
+        }
+    };
+}
+pub(crate) use in_each_browser;
 
-/// One Chromium.
-pub(crate) struct Browser {
-    driver: Child,
-    port: u16,
-    session: String,
+/// How long a browser may take to start.
+const START: Duration = Duration::from_secs(60);
+
+/// The size of the page in a window of usual size.
+const SIZE: (u32, u32) = (1100, 720);
+
+/// Which browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Chromium,
+    Firefox,
 }
 
 /// What the reader's system prefers.
@@ -39,169 +68,199 @@ pub(crate) enum Theme {
     Light,
 }
 
+/// One tab of a browser, by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Tab(String);
+
+/// What a page holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metrics {
+    /// The bytes that its scripts hold, array buffers among them; those of workers are not counted.
+    pub(crate) heap: u64,
+    /// The nodes of its document, and those that scripts hold.
+    pub(crate) nodes: u64,
+    /// The listeners for events.
+    pub(crate) listeners: u64,
+}
+
+/// One browser.
+pub(crate) struct Browser {
+    speaks: Speaks,
+    state: Mutex<State>,
+    pub(crate) processes: Processes,
+}
+
+/// The protocol that it speaks.
+enum Speaks {
+    Chromium(Chromium),
+    Firefox(Firefox),
+}
+
+struct State {
+    /// The tab in front.
+    current: Tab,
+    size: (u32, u32),
+}
+
 impl Browser {
-    /// Starts a browser with a window of usual size.
-    pub(crate) fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("chromedriver starts (`tests/install` installs it)");
-        let port = port_of(&mut driver);
-        // From here on a panic ends the driver, too.
-        let mut browser = Self { driver, port, session: String::new() };
-        let options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1100,720"] });
-        let wanted = json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
-        let session = browser.call("POST", "/session", &json!({ "capabilities": { "alwaysMatch": wanted } }));
-        let id = session["sessionId"].as_str().expect("a session has an id");
-        browser.session = format!("/session/{id}");
-        browser.command("POST", "/timeouts", &json!({ "script": ANSWER.as_millis() }));
+    /// Starts a browser with one empty tab of usual size.
+    pub(crate) fn start(kind: Kind) -> Self {
+        // From here on a panic ends the processes, too.
+        let (processes, speaks) = match kind {
+            Kind::Chromium => {
+                let processes = Processes::start(chromium::PROGRAM, chromium::arguments);
+                let speaks = Speaks::Chromium(Chromium::connect(&processes, START, SIZE));
+                (processes, speaks)
+            }
+            Kind::Firefox => {
+                let processes = Processes::start(firefox::PROGRAM, firefox::arguments);
+                let speaks = Speaks::Firefox(Firefox::connect(&processes, START, SIZE));
+                (processes, speaks)
+            }
+        };
+        let current = speaks.engine().tabs().remove(0);
+        let browser = Self { speaks, state: Mutex::new(State { current: current.clone(), size: SIZE }), processes };
+        browser.switch(&current); // which gives it focus and size
         browser
     }
 
-    /// Opens a page and waits until it is loaded.
+    /// Opens a page in the current tab and waits until it is loaded.
     pub(crate) fn open(&self, url: &str) {
-        self.command("POST", "/url", &json!({ "url": url }));
+        self.engine().navigate(&self.current(), url);
     }
 
-    /// Runs a script in the page: the body of a function of `arguments`.
-    pub(crate) fn run(&self, script: &str, arguments: &Value) -> Value {
-        self.command("POST", "/execute/sync", &json!({ "script": script, "args": arguments }))
+    /// Runs a script in every page that is opened from now on, before its own scripts, in all tabs.
+    pub(crate) fn preload(&self, script: &str) {
+        self.engine().preload(script);
     }
 
-    /// Waits until a script, the body of a function of `arguments`, returns something true; `what` names that for people.
-    pub(crate) fn wait(&self, what: &str, script: &str, arguments: &Value) -> Value {
-        let watch = format!(
-            "const done = arguments[arguments.length - 1];
-             const until = Date.now() + {};
-             const look = function () {{ {script} }};
-             const seen = () => ({{
-                 state: document.documentElement.dataset.state,
-                 text: document.body.innerText.slice(-2000),
-             }});
-             (function watch(args) {{
-                 const value = look.apply(null, args);
-                 if (value) return done({{ value }});
-                 if (Date.now() > until) return done({{ instead: seen() }});
-                 setTimeout(watch, 15, args);
-             }})([...arguments].slice(0, -1));",
-            PATIENCE.as_millis()
-        );
-        let mut answer = self.command("POST", "/execute/async", &json!({ "script": watch, "args": arguments }));
-        if answer.get("value").is_none() {
-            let state = answer["instead"]["state"].as_str().unwrap_or("?");
-            let text = answer["instead"]["text"].as_str().unwrap_or("?");
-            panic!("the page does not show {what}; its state is `{state}` and it shows:\n{text}");
-        }
-        answer["value"].take()
+    /// Runs an expression in the only shared worker. Chromium only.
+    pub(crate) fn run_in_worker(&self, expression: &str) {
+        self.chromium("run a script in a worker").evaluate_in_worker(expression);
     }
 
-    /// Presses one key; `key` is its character by the `WebDriver` standard.
-    pub(crate) fn press(&self, key: char) {
-        let strokes = ["keyDown", "keyUp"].map(|stroke| json!({ "type": stroke, "value": key }));
-        let keyboard = json!({ "type": "key", "id": "keyboard", "actions": strokes });
-        self.command("POST", "/actions", &json!({ "actions": [keyboard] }));
+    /// Gives the pages this size, those of other tabs at the latest when they come to the front.
+    pub(crate) fn resize(&self, width: u32, height: u32) {
+        self.state().size = (width, height);
+        self.engine().resize(&self.current(), (width, height));
     }
 
     /// Makes the browser say that its reader prefers this theme.
     pub(crate) fn prefer(&self, theme: Theme) {
-        let value = match theme {
-            Theme::Dark => "dark",
-            Theme::Light => "light",
-        };
-        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": value }] });
-        self.command("POST", "/goog/cdp/execute", &json!({ "cmd": "Emulation.setEmulatedMedia", "params": media }));
+        self.engine().prefer(theme);
     }
 
-    /// What the console has said since the last call.
+    /// Takes the network away from all pages that are there, or gives it back: `navigator.onLine` and its events tell them, and
+    /// new requests fail. Streams that are open go on: it takes a [proxy](proxy::Proxy) to cut them.
+    pub(crate) fn offline(&self, is_offline: bool) {
+        self.engine().offline(is_offline);
+    }
+
+    /// What the console has said since the last call, in all tabs: scripts, errors, and the browser's complaints of the page.
     pub(crate) fn console(&self) -> Vec<String> {
-        let entries = self.command("POST", "/se/log", &json!({ "type": "browser" }));
-        let entries = entries.as_array().expect("the console is a list");
-        entries.iter().map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect()
+        self.engine().console(&self.current())
     }
 
-    /// Keeps a picture of the window.
+    /// Keeps a picture of the page, as PNG.
     pub(crate) fn screenshot(&self, path: &Path) {
-        let picture = self.command("GET", "/screenshot", &Value::Null);
-        let bytes = from_base64(picture.as_str().expect("a picture is text"));
+        let bytes = from_base64(&self.engine().picture(&self.current()));
         fs::create_dir_all(path.parent().expect("a picture has a directory")).expect("the directory can be made");
         fs::write(path, bytes).expect("the picture can be written");
     }
 
-    /// A command of the session.
-    fn command(&self, method: &str, path: &str, body: &Value) -> Value {
-        self.call(method, &format!("{}{path}", self.session), body)
+    /// Opens a page in a new tab, which comes to the front.
+    pub(crate) fn new_tab(&self, url: &str) -> Tab {
+        let tab = self.engine().create();
+        self.state().current = tab.clone();
+        self.open(url);
+        tab
     }
 
-    fn call(&self, method: &str, path: &str, body: &Value) -> Value {
-        let (status, mut answer) = self.request(method, path, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        assert_eq!(status, 200, "{method} {path}: {answer}");
-        answer["value"].take()
+    /// All tabs, in no order.
+    pub(crate) fn tabs(&self) -> Vec<Tab> {
+        self.engine().tabs()
     }
 
-    /// One request on a connection of its own.
-    fn request(&self, method: &str, path: &str, body: &Value) -> std::io::Result<(u16, Value)> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
-        )?;
-        let mut stream = BufReader::new(stream);
-        let (status, length) = read_head(&mut stream)?;
-        let mut answer = vec![0; length];
-        stream.read_exact(&mut answer)?;
-        Ok((status, serde_json::from_slice(&answer)?))
+    /// The tab in front.
+    pub(crate) fn current(&self) -> Tab {
+        self.state().current.clone()
+    }
+
+    /// Brings a tab to the front.
+    pub(crate) fn switch(&self, tab: &Tab) {
+        self.engine().activate(tab);
+        self.state().current = tab.clone();
+    }
+
+    /// Closes a tab; if it was in front, some other one is now.
+    pub(crate) fn close(&self, tab: &Tab) {
+        let other = self.tabs().into_iter().find(|other| other != tab).expect("the last tab stays open");
+        if self.current() == *tab {
+            self.switch(&other);
+        }
+        self.engine().close(tab);
+    }
+
+    /// Freezes a tab, as Chromium does to one that nobody has looked at for long: nothing runs in it. Chromium only.
+    pub(crate) fn freeze(&self, tab: &Tab) {
+        self.chromium("freeze a page").freeze(tab, true);
+    }
+
+    /// Lets a frozen tab go on. Chromium only.
+    pub(crate) fn thaw(&self, tab: &Tab) {
+        self.chromium("thaw a page").freeze(tab, false);
+    }
+
+    /// Makes the processor so many times slower for the page; 1 is its own speed. Chromium only.
+    pub(crate) fn cpu_throttle(&self, rate: f64) {
+        self.chromium("slow the processor").throttle(&self.current(), rate);
+    }
+
+    /// What the page holds, once what it does not hold any more is thrown away. Chromium only.
+    pub(crate) fn metrics(&self) -> Metrics {
+        self.chromium("tell what a page holds").metrics(&self.current())
+    }
+
+    fn chromium(&self, what: &str) -> &Chromium {
+        match &self.speaks {
+            Speaks::Chromium(chromium) => chromium,
+            Speaks::Firefox(_) => panic!("Firefox cannot {what}"),
+        }
+    }
+
+    fn engine(&self) -> &dyn Engine {
+        self.speaks.engine()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !self.session.is_empty() {
-            let _ = self.request("DELETE", &self.session, &Value::Null);
-        }
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
+        // One that ends by itself leaves fewer orphans; what is left after it ends with its processes.
+        self.processes.farewell(|| self.engine().quit());
     }
 }
 
-/// The port that chromedriver names when it is ready.
-fn port_of(driver: &mut Child) -> u16 {
-    let output = BufReader::new(driver.stdout.take().expect("its output is piped"));
-    let (found, port) = mpsc::channel();
-    thread::spawn(move || {
-        // To its end, so that the driver can always write.
-        for line in output.lines().map_while(Result::ok) {
-            let name = line.split_once("started successfully on port ").map(|(_, rest)| rest.trim_end_matches('.'));
-            if let Some(port) = name.and_then(|name| name.parse().ok()) {
-                let _ = found.send(port);
-            }
-        }
-    });
-    port.recv_timeout(ANSWER).unwrap_or_else(|_| {
-        let _ = driver.kill();
-        panic!("chromedriver does not name its port within {ANSWER:?}");
-    })
-}
-
-/// Status and length of an answer.
-fn read_head(stream: &mut impl BufRead) -> std::io::Result<(u16, usize)> {
-    let (mut status, mut length) = (0, 0);
-    for line in stream.by_ref().lines() {
-        let line = line?.to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        if let Some(rest) = line.strip_prefix("http/1.1 ") {
-            status = rest.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or(0);
-        } else if let Some(rest) = line.strip_prefix("content-length:") {
-            length = rest.trim().parse().unwrap_or(0);
+impl Speaks {
+    fn engine(&self) -> &dyn Engine {
+        match self {
+            Speaks::Chromium(chromium) => chromium,
+            Speaks::Firefox(firefox) => firefox,
         }
     }
-    Ok((status, length))
+}
+
+impl Theme {
+    /// Its name in CSS.
+    fn name(self) -> &'static str {
+        match self {
+            Theme::Dark => "dark",
+            Theme::Light => "light",
+        }
+    }
 }
 
 fn from_base64(text: &str) -> Vec<u8> {

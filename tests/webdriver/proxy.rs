@@ -58,6 +58,10 @@ struct State {
     open: Vec<Weak<Connection>>,
     /// Bytes that still pass on their way to the browser before all connections are cut.
     ordered: Option<(usize, Cut)>,
+    /// What is said to those who ask for events, in the daemon's place: status and text.
+    instead: Option<(u16, &'static str)>,
+    /// How long each piece of an event stream waits on its way to the browser.
+    pause: Duration,
     /// Connections answered in the daemon's place.
     answered: usize,
     is_over: bool,
@@ -108,6 +112,16 @@ impl Proxy {
         self.shared.lock().ordered = Some((bytes, cut));
     }
 
+    /// Answers every request for events with this status and text, in the daemon's place; everything else passes.
+    pub(crate) fn answer_events(&self, instead: Option<(u16, &'static str)>) {
+        self.shared.lock().instead = instead;
+    }
+
+    /// Lets each piece of an event stream wait so long on its way to the browser.
+    pub(crate) fn slow(&self, pause: Duration) {
+        self.shared.lock().pause = pause;
+    }
+
     /// Waits until the ordered cut has happened.
     pub(crate) fn wait_for_cut(&self) {
         self.shared.wait("the ordered cut", |state| state.ordered.is_none());
@@ -141,7 +155,15 @@ impl Drop for Proxy {
 
 impl Default for State {
     fn default() -> Self {
-        Self { mode: Mode::Refuse, open: Vec::new(), ordered: None, answered: 0, is_over: false }
+        Self {
+            mode: Mode::Refuse,
+            open: Vec::new(),
+            ordered: None,
+            instead: None,
+            pause: Duration::ZERO,
+            answered: 0,
+            is_over: false,
+        }
     }
 }
 
@@ -190,15 +212,20 @@ impl Shared {
         }
     }
 
-    fn pass(&self, browser: TcpStream, port: u16) -> io::Result<()> {
+    fn pass(self: &Arc<Self>, browser: TcpStream, port: u16) -> io::Result<()> {
         browser.set_nodelay(true)?;
         let daemon = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
         let connection =
             Arc::new(Connection { browser, daemon, is_stream: AtomicBool::new(false), is_dead: AtomicBool::new(false) });
         self.lock().open.push(Arc::downgrade(&connection));
         let requests = thread::spawn({
-            let connection = Arc::clone(&connection);
-            move || connection.pass_requests()
+            let (shared, connection) = (Arc::clone(self), Arc::clone(&connection));
+            move || {
+                let passed = shared.pass_requests(&connection);
+                // The browser has gone, or has its answer: the daemon must learn of it.
+                let _ = connection.daemon.shutdown(Shutdown::Both);
+                passed
+            }
         });
         let passed = self.pass_answers(&connection);
         let _ = connection.browser.shutdown(Shutdown::Read); // wakes the other thread
@@ -217,6 +244,10 @@ impl Shared {
             if memmem::find(&buffer[..count], b"text/event-stream").is_some() {
                 connection.is_stream.store(true, Ordering::Relaxed);
             }
+            if connection.is_stream.load(Ordering::Relaxed) {
+                let pause = self.lock().pause;
+                thread::sleep(pause);
+            }
             // Under the lock, so that a cut finds no connection in the middle of a write.
             let mut state = self.lock();
             if connection.is_dead.load(Ordering::Relaxed) {
@@ -229,11 +260,35 @@ impl Shared {
         }
     }
 
+    /// Passes requests to the daemon, until one is answered in its place.
+    fn pass_requests(&self, connection: &Connection) -> io::Result<()> {
+        let mut buffer = vec![0; 16 * 1024];
+        loop {
+            // A browser asks in one piece.
+            let count = (&connection.browser).read(&mut buffer)?;
+            let instead = self.lock().instead.filter(|_| buffer[..count].starts_with(b"GET /events"));
+            if let Some((status, text)) = instead {
+                return self.say(&connection.browser, status, text);
+            }
+            if count == 0 {
+                return Ok(());
+            }
+            (&connection.daemon).write_all(&buffer[..count])?;
+        }
+    }
+
     /// Reads a request and answers it as a proxy does whose daemon is away.
     fn answer(&self, mut browser: &TcpStream, status: u16) -> io::Result<()> {
         let mut request = [0; 4096];
         let _ = browser.read(&mut request)?;
-        write!(browser, "HTTP/1.1 {status} Away\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")?;
+        self.say(browser, status, "")
+    }
+
+    /// Answers in the daemon's place.
+    fn say(&self, mut browser: &TcpStream, status: u16, text: &str) -> io::Result<()> {
+        let length = text.len();
+        let head = format!("HTTP/1.1 {status} Away\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        write!(browser, "{head}{text}")?;
         self.lock().answered += 1;
         self.changed.notify_all();
         Ok(())
@@ -241,12 +296,6 @@ impl Shared {
 }
 
 impl Connection {
-    fn pass_requests(&self) -> io::Result<()> {
-        io::copy(&mut &self.browser, &mut &self.daemon)?;
-        // The browser has gone: the daemon must learn of it.
-        self.daemon.shutdown(Shutdown::Both)
-    }
-
     fn cut(&self, cut: Cut) {
         self.is_dead.store(true, Ordering::Relaxed);
         let _ = match cut {

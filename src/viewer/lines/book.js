@@ -11,6 +11,7 @@ import { Feed } from '../stream/feed.js';
 import { parse as parseId } from '../stream/ids.js';
 import { parse } from '../stream/wire.js';
 import { Intake } from './intake.js';
+import { level } from './levels.js';
 import { KIND, Lines } from './lines.js';
 import { View } from './view.js';
 
@@ -24,6 +25,7 @@ export class Book {
   lines = new Lines();
   view = new View(this.lines);
   letGo = 0; // lines that were held and are not any more
+  count = 0; // lines that the reader could see since something else was begun
   isAtStart = false; // nothing older is retained
   #base;
   #on;
@@ -78,11 +80,12 @@ export class Book {
 
   // What surrounds a line; gives its row, or where it would be. Throws where there is no answer.
   async goTo(id) {
-    this.#feed.leave();
     const asking = this.#begin();
-    const around = await this.#around(id, asking.signal);
+    const around = await this.#around(id, asking.signal).catch((error) => ({ error }));
     if (asking !== this.#asking) return null;
     this.#asking = null;
+    if (around.error) throw around.error;
+    this.#feed.leave();
     this.#clear();
     around.events.forEach((event) => this.#add(event, 'begin'));
     this.isAtStart = around.isStart;
@@ -101,7 +104,7 @@ export class Book {
     return { events: [...older.events, ...newer.events], isAll: newer.isAll, isStart: older.isAll };
   }
 
-  // A page of older lines is put in front; how many rows came.
+  // A page of older lines is put in front; how many rows came, or -1 where there is no answer.
   async older() {
     if (this.#asking || this.isAtStart || !this.lines.count) return 0;
     const first = this.lines.first;
@@ -109,7 +112,7 @@ export class Book {
     const found = await before(this.#base, this.lines.id(first), PAGE, this.#params, asking.signal).catch(() => null);
     if (asking !== this.#asking) return 0;
     this.#asking = null;
-    if (!found) return 0;
+    if (!found) return -1;
     // What was let go meanwhile would leave a hole.
     if (this.lines.first !== first) return 0;
     this.isAtStart = found.isAll;
@@ -120,6 +123,7 @@ export class Book {
     this.lines.unshift(rows);
     rows.forEach(({ head }, at) => head && this.view.trace(first - rows.length + at - head));
     this.letGo = Math.max(0, this.letGo - rows.length);
+    this.count += rows.filter(({ kind }) => kind === KIND.line).length;
     this.#on.changed();
     return rows.length;
   }
@@ -165,6 +169,7 @@ export class Book {
     this.view.clear();
     this.#heads = new Heads();
     this.letGo = 0;
+    this.count = 0;
     this.isAtStart = false;
     this.#on.cleared();
   }
@@ -187,6 +192,7 @@ export class Book {
       if (row.kind === KIND.line && !this.#on.line(row, origin)) continue; // of a channel that is not looked at
       row.head = this.#heads.back(row, this.lines.end);
       const at = this.lines.push(row);
+      if (row.kind === KIND.line) this.count += 1;
       if (row.head) this.view.trace(at - row.head);
     }
     if (this.lines.count > this.#bounds.lines || this.lines.chars > this.#bounds.chars) this.#crowd();
@@ -215,7 +221,7 @@ export class Book {
     parse(text, (id, type, data) => {
       const place = parseId(id);
       if (!place?.channel || CONTROL.has(type)) return this.#on.told(type, data);
-      this.#on.passed(place.channel);
+      this.#on.passed(place.channel, level(data));
     });
     this.#on.changed();
   }
@@ -230,7 +236,7 @@ class Heads {
     const last = this.#last.get(channel);
     const at = head && last ? (head === 1 ? last.row : last.head) : row;
     this.#last.set(channel, { row, head: at });
-    return Math.min(row - at, 0xffff);
+    return row - at > 0xffff ? 0 : row - at;
   }
 }
 

@@ -6,6 +6,7 @@ let expression;
 self.onmessage = ({ data }) => {
   if (data.expression !== undefined) {
     expression = new RegExp(data.expression, data.flags);
+    self.postMessage({ isReady: true });
     return;
   }
   const { number, texts, where } = data;

@@ -15,6 +15,7 @@ export class Matcher {
   error = '';
   #literal = null;
   #worker = null;
+  #isReady = false; // the worker has begun; how long that takes says nothing of the expression
   #asked = new Map(); // number -> answer
   #next = 0;
   #timer = 0;
@@ -72,14 +73,16 @@ export class Matcher {
     if (!this.#worker) this.#start();
     const number = this.#next++;
     this.#worker.postMessage({ number, ...question, texts: question.texts.map(matched) });
+    const asked = new Promise((answer) => this.#asked.set(number, answer));
     this.#expect();
-    return new Promise((answer) => this.#asked.set(number, answer));
+    return asked;
   }
 
   #start() {
     this.#worker = new Worker(new URL('./matcher-worker.js', import.meta.url), { type: 'module' });
     this.#worker.postMessage({ expression: this.#expression, flags: this.#flags });
-    this.#worker.onmessage = ({ data: { number, found } }) => {
+    this.#worker.onmessage = ({ data: { isReady, number, found } }) => {
+      this.#isReady ||= isReady;
       const answer = this.#asked.get(number);
       this.#asked.delete(number);
       this.#expect();
@@ -90,7 +93,7 @@ export class Matcher {
   // The next answer is due.
   #expect() {
     clearTimeout(this.#timer);
-    if (this.#asked.size) this.#timer = setTimeout(() => this.#giveUp(), PATIENCE);
+    if (this.#isReady && this.#asked.size) this.#timer = setTimeout(() => this.#giveUp(), PATIENCE);
   }
 
   #giveUp() {

@@ -23,13 +23,13 @@ export class RowList {
   }
 
   push(row) {
-    if (this.#to === this.#rows.length) this.#grow();
+    if (this.#to === this.#rows.length) this.#makeRoom(1);
     this.#rows[this.#to++] = row;
   }
 
   // In front of all others, in their order.
   unshift(rows) {
-    while (this.#from < rows.length) this.#grow();
+    if (this.#from < rows.length) this.#makeRoom(rows.length);
     this.#from -= rows.length;
     this.#rows.set(rows, this.#from);
   }
@@ -59,7 +59,7 @@ export class RowList {
   // Puts rows where they belong, all of them between two that are there.
   insert(rows) {
     if (!rows.length) return;
-    while (this.#rows.length - this.#to < rows.length) this.#grow();
+    if (this.#rows.length - this.#to < rows.length) this.#makeRoom(rows.length);
     const at = this.#from + this.indexOf(rows[0]);
     this.#rows.copyWithin(at + rows.length, at, this.#to);
     this.#rows.set(rows, at);
@@ -75,10 +75,12 @@ export class RowList {
     this.#to -= end - at;
   }
 
-  #grow() {
-    const rows = new Int32Array(this.#rows.length * 2);
-    // In the middle of the new room, so that there is some at both ends.
-    const from = (rows.length - this.length) >> 1;
+  // Makes room for so many at both ends: what has been let go in front is room as well.
+  #makeRoom(count) {
+    let size = this.#rows.length;
+    while (size - this.length < 2 * Math.max(count, this.length >> 2)) size *= 2;
+    const rows = new Int32Array(size);
+    const from = (size - this.length) >> 1;
     rows.set(this.#rows.subarray(this.#from, this.#to), from);
     this.#to = from + this.length;
     this.#from = from;

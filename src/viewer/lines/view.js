@@ -10,15 +10,18 @@ import { Matcher } from './matcher.js';
 import { RowList } from './rowlist.js';
 
 const SLICE = 2_000; // rows
+const FARTHEST = 0xffff; // rows between the head of a trace and one of its lines, with those of other channels
 
 // What passes if nothing is asked for.
 export const EVERYTHING = { text: '', isRegex: false, isCase: false, only: false, context: 0, level: 0 };
 
 export class View {
   onchange = () => {};
+  ontrace = () => {}; // (head): its trace has grown
   #lines;
   #filter = EVERYTHING;
   #matcher = null;
+  #wrong = '';
   #shown = new RowList();
   #hits = new RowList();
   #from = 0;
@@ -40,9 +43,9 @@ export class View {
     return this.#matcher;
   }
 
-  // What is wrong with the expression, if anything.
+  // What is wrong with the expression, if anything: then what is shown is what was shown before, or everything.
   get error() {
-    return this.#matcher?.error ?? '';
+    return this.#wrong;
   }
 
   get count() {
@@ -70,14 +73,36 @@ export class View {
     return this.#shown.has(row);
   }
 
+  // Whether it is known if a row is shown.
+  isJudged(row) {
+    return row >= this.#from && row < this.#to;
+  }
+
+  // The row that is taken along next, this one or one behind it: what is shown; if nothing else is left out, what is folded as well.
+  taken(row) {
+    const { text, only, level } = this.#filter;
+    if (!(text && only) && !level) return row;
+    const index = this.#shown.indexOf(row);
+    return index < this.#shown.length ? this.#shown.at(index) : Infinity;
+  }
+
   setFilter(filter) {
-    const before = this.#filter;
-    this.#filter = { ...EVERYTHING, ...filter };
-    const { text, isRegex, isCase } = this.#filter;
-    if (text !== before.text || isRegex !== before.isRegex || isCase !== before.isCase) {
-      this.#matcher?.close();
-      this.#matcher = text ? new Matcher(this.#filter, () => this.onchange()) : null;
-    }
+    const wanted = { ...EVERYTHING, ...filter };
+    const matcher = wanted.text ? new Matcher(wanted, () => this.#giveUp(matcher)) : null;
+    this.#wrong = matcher?.error ?? '';
+    if (this.#wrong) return this.onchange();
+    this.#matcher?.close();
+    this.#matcher = matcher;
+    this.#filter = wanted;
+    this.#judgeAnew();
+  }
+
+  // The expression takes too long: everything is shown instead.
+  #giveUp(matcher) {
+    if (matcher !== this.#matcher) return;
+    this.#wrong = matcher.error;
+    this.#matcher = null;
+    this.#filter = { ...this.#filter, text: '', only: false };
     this.#judgeAnew();
   }
 
@@ -111,6 +136,7 @@ export class View {
   // A row belongs to the trace that begins at `head`.
   trace(head) {
     this.#sizes.set(head, (this.#sizes.get(head) ?? 0) + 1);
+    this.ontrace(head);
   }
 
   traceSize(row) {
@@ -126,9 +152,13 @@ export class View {
     const isOpen = !this.#opened.delete(head);
     if (isOpen) this.#opened.add(head);
     const rows = [];
-    const end = Math.min(head + 1_100, this.#to);
+    const end = Math.min(head + FARTHEST, this.#to);
+    let left = this.traceSize(head);
     this.#lines.each(head + 1, end, (row, text, mark, channel, back) => {
-      if (back && row - back === head && !this.#shown.has(row)) rows.push(row);
+      if (!back || row - back !== head) return true;
+      if (!this.#shown.has(row)) rows.push(row);
+      left -= 1;
+      return left > 0;
     });
     if (isOpen) rows.forEach((row) => this.#shown.insert([row]));
     else this.#lines.each(head + 1, end, (row, text, mark, channel, back) => this.#hide(row, back, head));
@@ -142,7 +172,7 @@ export class View {
   // Judges what is pending for so many ms; whether something is left that it need not wait for.
   work(budget) {
     const until = performance.now() + budget;
-    while (this.pending && !this.#isAsking && !this.error) {
+    while (this.pending && !this.#isAsking) {
       if (performance.now() > until) return true;
       this.#slice();
     }
@@ -189,7 +219,7 @@ export class View {
       // A trace that was opened is shown whatever its lines are.
       if (!isLine || (back && this.#opened.has(row - back))) rows.push(row);
       else if (mark >> 4 < level) return;
-      else if (only && isHit ? hit || this.#isNear(row, context, isHit) : hit || !back) rows.push(row);
+      else if (only && isHit ? hit || this.#isNear(row, context, isHit) : hit || !back || row - back < this.#lines.first) rows.push(row);
     });
     if (isForward) this.#append(rows, hits, isHit, from);
     else {

@@ -24,9 +24,10 @@ export class List {
   #scroller;
   #spacer;
   #body;
-  #rows; // { count, at(index), indexOf(row) }
+  #rows; // { count, at(index), indexOf(row), isJudged(row) }
   #draw; // (row) -> element
   #nodes = new Map(); // row -> element, those that are in the list
+  #stale = new Set(); // rows whose elements are to be drawn anew
   #row = 0; // the anchor
   #above = 0;
   #top = 0; // where the scroller was
@@ -36,6 +37,8 @@ export class List {
   #first = 0; // index of the first element
   #whole = 0; // of the spacer
   #isFollowing = true;
+  #isHeld = false; // the anchor waits to be judged
+  #isDown = false; // it was scrolled down since it was laid out last
   #rest = 0;
   #frame = 0;
 
@@ -121,20 +124,15 @@ export class List {
 
   // Rows came, went or look different: `anew` says that all must be drawn again.
   refresh(anew = false) {
-    if (anew) this.#forget();
+    if (anew) this.#nodes.forEach((_, row) => this.#stale.add(row));
     this.#frame ||= requestAnimationFrame(() => this.#update());
   }
 
   // One row looks different.
   redraw(row) {
-    this.#nodes.get(row)?.remove();
-    this.#nodes.delete(row);
+    if (!this.#nodes.has(row)) return;
+    this.#stale.add(row);
     this.refresh();
-  }
-
-  #forget() {
-    this.#body.replaceChildren();
-    this.#nodes.clear();
   }
 
   #update() {
@@ -143,6 +141,8 @@ export class List {
     if (this.#height === 0) return;
     if (this.#isFollowing) this.#layEnd();
     else this.#layAnchor();
+    if (this.#isDown && !this.#isFollowing && this.#isAtEnd()) this.#reachEnd();
+    this.#isDown = false;
     this.#tellEdges();
   }
 
@@ -170,9 +170,13 @@ export class List {
     const from = Math.max(0, Math.min(index - before, to - this.#most - BEYOND));
     this.#fill(from, to);
     if (count === 0) return this.#place(0, 0, 0, 0, 0);
-    this.#row = this.#rows.at(index);
+    const row = this.#rows.at(index);
+    // A row of which it is not known yet whether it is shown keeps its place until that is known.
+    this.#isHeld = row !== this.#row && !this.#rows.isJudged(this.#row);
+    if (!this.#isHeld) this.#row = row;
     // How much of the rows is above the edge.
-    const over = this.#nodes.get(this.#row).offsetTop + this.#above;
+    const { offsetTop, offsetHeight } = this.#nodes.get(row);
+    const over = offsetTop + Math.min(this.#above, offsetHeight - 1);
     this.#place(from, to, count, this.#body.offsetHeight, over);
   }
 
@@ -193,11 +197,13 @@ export class List {
   // Fills the list with the rows [from, to), using the elements that are there.
   #fill(from, to) {
     const wanted = new Map();
+    const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
     for (let index = from; index < to; index++) {
       const row = this.#rows.at(index);
-      wanted.set(row, this.#nodes.get(row) ?? this.#draw(row));
+      wanted.set(row, (!this.#stale.has(row) && this.#nodes.get(row)) || this.#draw(row));
     }
-    for (const [row, node] of this.#nodes) if (!wanted.has(row)) node.remove();
+    for (const [row, node] of this.#nodes) if (wanted.get(row) !== node) node.remove();
+    this.#stale.clear();
     let next = this.#body.firstChild;
     for (const node of wanted.values()) {
       if (node === next) next = next.nextSibling;
@@ -205,11 +211,20 @@ export class List {
     }
     this.#nodes = wanted;
     this.#first = from;
+    if (focused && !focused.isConnected) this.#focus(focused);
     if (wanted.size) this.#average = Math.max(LEAST_HEIGHT, this.#average * 0.9 + (this.#body.offsetHeight / wanted.size) * 0.1);
+  }
+
+  // What had the focus was drawn anew: its successor has it, else the list.
+  #focus({ className, parentNode }) {
+    const row = Number(parentNode?.closest('.row')?.dataset.row);
+    const same = [...(this.#nodes.get(row)?.querySelectorAll('button, a') ?? [])].find((element) => element.className === className);
+    (same ?? this.#scroller).focus({ preventScroll: true });
   }
 
   // The anchor is what is at the upper edge now.
   #hold() {
+    if (this.#isHeld) return;
     const edge = this.#top - this.#shift;
     for (const [row, node] of this.#nodes) {
       const { offsetTop, offsetHeight } = node;
@@ -226,6 +241,7 @@ export class List {
     const moved = scrollTop - this.#top;
     if (Math.abs(moved) < 1) return;
     this.#top = scrollTop;
+    this.#isHeld = false;
     clearTimeout(this.#rest);
     this.#rest = setTimeout(() => this.#settle(), REST);
     if (this.#isFollowing) {
@@ -236,8 +252,8 @@ export class List {
     }
     if (Math.abs(moved) > 2 * this.#height) this.#leap();
     else this.#glide(moved);
+    this.#isDown = moved > 0;
     this.refresh();
-    if (moved > 0 && this.#isAtEnd()) this.#reachEnd();
   }
 
   #isAtEnd() {

@@ -8,11 +8,13 @@ import { looksLikeJson, pretty } from '../text/json.js';
 import { plain } from '../text/ansi.js';
 import { statesOf } from '../text/states.js';
 import { ago, clock } from '../text/times.js';
+import { write } from '../address.js';
 import { count, number } from '../words.js';
 import { make, paint } from './paint.js';
 
 const LONG = 2_000; // characters of a line that are shown at first
 const MORE = 20_000; // and more at each click
+const MOST_FOUND = 5_000; // rows whose matches are kept
 const KINDS = ['line', 'gap', 'end', 'run'];
 
 export class Rows {
@@ -72,7 +74,7 @@ export class Rows {
 
   #time(row, { time, kind }) {
     const link = make('a', 'when');
-    link.href = `#at=${this.#lines.id(row)}`;
+    link.href = write({ channels: [], at: this.#lines.id(row) });
     link.tabIndex = -1;
     if (!time || kind === KIND.gap) return link;
     const { time: exact, full } = clock(time);
@@ -124,13 +126,14 @@ export class Rows {
   }
 
   #json(cell, row, text, opened) {
-    const begin = looksLikeJson(text);
-    if (begin === false || begin === null || begin < 0) return;
+    const shown = plain(text);
+    const begin = looksLikeJson(shown);
+    if (begin < 0) return;
     cell.classList.add('json');
     this.#button(cell, row, 'json', opened.json ? '▾ {}' : '▸ {}', { json: !opened.json }, Boolean(opened.json));
     if (!opened.json) return;
     const block = cell.appendChild(make('pre', 'opened'));
-    for (const { text: part, kind } of pretty(plain(text).slice(begin)) ?? [{ text: 'not quite JSON', kind: 'word' }]) {
+    for (const { text: part, kind } of pretty(shown.slice(begin)) ?? [{ text: 'not quite JSON', kind: 'word' }]) {
       const span = block.appendChild(make('span', `json-${kind}`));
       paint(span, part, MORE);
     }
@@ -150,7 +153,8 @@ export class Rows {
 
   // Opens what a row has to open, or closes it; whether there was anything.
   toggle(element) {
-    const button = element.querySelector('.fold.json, .fold.trace, .fold.states, .fold.more');
+    const names = ['json', 'trace', 'states', 'more'];
+    const button = names.map((name) => element.querySelector(`.fold.${name}`)).find(Boolean);
     button?.click();
     return Boolean(button);
   }
@@ -161,6 +165,7 @@ export class Rows {
     if (matcher.isPlain) return matcher.ranges(text);
     const found = this.#found.get(row);
     if (found || this.#asked.has(row)) return found ?? [];
+    if (this.#asked.size > MOST_FOUND) this.forgetFound();
     this.#asked.add(row);
     matcher.rangesAll([text]).then(([ranges]) => {
       if (this.#view.matcher !== matcher || !this.#asked.has(row)) return;

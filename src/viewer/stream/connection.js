@@ -15,12 +15,15 @@ import { Cutter, first, has, lastId } from './wire.js';
 import { parse } from './ids.js';
 
 const SILENCE = 40_000; // ms; a ping comes every 15 s, so this long without one means that nobody is there
+const UNANSWERED = 10_000; // the same: an answer begins at once
 const FRESH = 20_000; // a stream heard so recently is not doubted when the page wakes up
 const KNOCK = 4_000; // between two looks for a new run, once all has ended
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 20_000;
 const REFUSED = 30_000;
 const FULL = 60_000; // a full house names its own time, up to this
+const LENT = 2_000; // for a request of a tab, while there is no other place
+const SECOND = 1_000; // what the time of an answer is cut down to
 const QUIET = 300; // a stream that has caught up falls silent, if it is not a flood
 const LINE = 200; // characters of an answer that are shown
 
@@ -35,7 +38,8 @@ export class Connection {
   #watch = 0;
   #pause = FIRST_PAUSE;
   #heard = 0;
-  #began = 0; // when the server answered, by its own clock
+  #isAnswered = false;
+  #began = 0; // until when the server may have answered, by its own clock
   #fresh = false; // whether this answer has brought anything
 
   // `on.text(text, { after, last, anew })` is given whole events: `after` is the id behind which they follow, `last` their last
@@ -71,6 +75,15 @@ export class Connection {
     if (!this.#abort || Date.now() - this.#heard > FRESH) this.#open();
   }
 
+  // The house is full but for this stream: it gives its place to a request that ends soon.
+  lend() {
+    const hasPlace = this.#abort && ['live', 'catching up'].includes(this.#state.name);
+    if (!hasPlace) return;
+    this.#stop();
+    this.#say({ name: 'catching up' });
+    this.#timer = setTimeout(() => this.#open(), LENT);
+  }
+
   #stop() {
     clearTimeout(this.#timer);
     clearTimeout(this.#quiet);
@@ -83,6 +96,7 @@ export class Connection {
     const abort = new AbortController();
     this.#abort = abort;
     this.#heard = Date.now();
+    this.#isAnswered = false;
     this.#fresh = false;
     const outcome = await this.#try(abort.signal).catch((error) => ({ lost: error }));
     if (abort.signal.aborted) return;
@@ -92,9 +106,10 @@ export class Connection {
 
   // What became of one attempt: { ended }, { busy }, { refused }, { over } or { lost }.
   async #try(signal) {
-    const headers = { accept: 'text/event-stream' };
-    const response = await fetch(this.#target(), { signal, headers, cache: 'no-store' });
+    const response = await this.#ask(signal).catch((error) => this.#askAgain(error, signal));
     this.#heard = Date.now();
+    if (!response) return { refused: `pages of ${globalThis.origin} may not read it (--cors-origin ${globalThis.origin})` };
+    this.#isAnswered = true;
     if (response.status === 204) return { ended: true };
     const kind = response.headers.get('content-type') ?? '';
     if (response.status === 200 && kind.startsWith('text/event-stream')) return this.#read(response);
@@ -105,6 +120,19 @@ export class Connection {
     return { refused: `${status} ${text.split('\n')[0].slice(0, LINE)}`.trim() };
   }
 
+  #ask(signal) {
+    return fetch(this.#target(), { signal, headers: { accept: 'text/event-stream' }, cache: 'no-store' });
+  }
+
+  // A page of another origin that is refused may not read that it is. But every page may read this file: if that can be had, the
+  // daemon is there. Then it is asked once more, since it may just have come back; null: it gives no answer to this page.
+  async #askAgain(error, signal) {
+    const { origin } = new URL(this.#url);
+    if (origin === globalThis.origin || origin !== new URL(import.meta.url).origin) throw error;
+    await fetch(import.meta.url, { method: 'HEAD', signal, cache: 'no-store' });
+    return this.#ask(signal).catch(() => null);
+  }
+
   #target() {
     if (!this.#lastId) return this.#url;
     const url = new URL(this.#url);
@@ -113,17 +141,18 @@ export class Connection {
   }
 
   async #read(response) {
-    this.#began = Date.parse(response.headers.get('date') ?? '') || Date.now();
-    if (this.#lastId) this.#catchUp();
-    else this.#say({ name: 'live' });
+    this.#began = (Date.parse(response.headers.get('date') ?? '') || Date.now()) + SECOND;
     const cutter = new Cutter();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
       const { done, value } = await reader.read();
       if (done) return { over: true };
       this.#heard = Date.now();
       const text = cutter.push(value);
       if (text && has(text, 'busy')) return { busy: first(text, 'busy')?.retry };
+      // The first bytes come with the head; whether they let this page in is known by them.
+      if (isFirst && this.#lastId) this.#catchUp();
+      else if (isFirst) this.#say({ name: 'live' });
       if (text) this.#take(text);
     }
   }
@@ -174,10 +203,9 @@ export class Connection {
   }
 
   #look() {
-    if (this.#abort && Date.now() - this.#heard > SILENCE) {
-      this.#say({ name: 'reconnecting', reason: 'nothing was heard for long', at: Date.now() });
-      this.#open();
-    }
+    if (!this.#abort || Date.now() - this.#heard <= (this.#isAnswered ? SILENCE : UNANSWERED)) return;
+    if (this.#state.name !== 'connecting') this.#say({ name: 'reconnecting', reason: 'nothing was heard for long', at: Date.now() });
+    this.#open();
   }
 
   #say(state) {

@@ -35,6 +35,10 @@ export class SseLog extends HTMLElement {
   #lines = [];
   #moving = new Set(); // channels whose line is being overwritten
   #frame = 0;
+  #isPlaced = false;
+  #isFollowing = true;
+  #height = 0; // of what is shown, when it was looked at last
+  #sizes = new ResizeObserver(() => this.#keepEnd()); // also when it is shown again after it was hidden
 
   constructor() {
     super();
@@ -42,21 +46,26 @@ export class SseLog extends HTMLElement {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(STYLE);
     root.adoptedStyleSheets = [sheet];
+    this.addEventListener('scroll', () => this.#scrolled());
   }
 
   connectedCallback() {
     this.tabIndex = this.hasAttribute('tabindex') ? this.tabIndex : 0;
     this.role ??= 'log';
+    this.#isPlaced = true;
+    this.#sizes.observe(this);
     this.#open();
   }
 
   disconnectedCallback() {
-    this.#stream?.close();
-    this.#stream = null;
+    this.#isPlaced = false;
+    this.#sizes.disconnect();
+    this.#close();
   }
 
+  // One that the page had before this module came is told of its attributes first, and then that it is in the page.
   attributeChangedCallback() {
-    if (this.isConnected) this.#open();
+    if (this.#isPlaced) this.#open();
   }
 
   // The stream that is shown: { state, lastId, close() }.
@@ -64,11 +73,18 @@ export class SseLog extends HTMLElement {
     return this.#stream;
   }
 
-  #open() {
+  #close() {
     this.#stream?.close();
     this.#stream = null;
+    this.removeAttribute('state');
+  }
+
+  #open() {
+    this.#close();
     this.shadowRoot.replaceChildren();
     this.#lines = [];
+    this.#moving.clear();
+    this.#isFollowing = true;
     const src = this.getAttribute('src');
     if (!src) return;
     this.#stream = connect(new URL(src, document.baseURI), {
@@ -98,16 +114,37 @@ export class SseLog extends HTMLElement {
     return Math.max(1, Number(this.getAttribute('max-lines')) || MOST);
   }
 
+  get #isAtEnd() {
+    return this.scrollTop + this.clientHeight >= this.scrollHeight - NEAR;
+  }
+
+  // It scrolls by itself as well, where it is shown again or its lines are wrapped anew: then it has another height.
+  #scrolled() {
+    if (this.#isFollowing && this.scrollHeight !== this.#height) this.#keepEnd();
+    else this.#isFollowing = this.#isAtEnd;
+  }
+
+  #keepEnd() {
+    if (this.#isFollowing) this.scrollTop = this.scrollHeight;
+    this.#height = this.scrollHeight;
+  }
+
   #show() {
     this.#frame = 0;
-    const isAtEnd = this.scrollTop + this.clientHeight >= this.scrollHeight - NEAR;
     const most = this.#most;
     const root = this.shadowRoot;
     root.append(...this.#lines.splice(0).slice(-most).map((line) => this.#row(line)));
     // While the reader looks back nothing is taken from under their eyes, up to a second time as many.
-    const excess = root.childElementCount - (isAtEnd ? most : 2 * most);
-    for (let left = excess; left > 0; left--) root.firstChild.remove();
-    if (isAtEnd) this.scrollTop = this.scrollHeight;
+    const excess = root.childElementCount - (this.#isFollowing ? most : 2 * most);
+    if (excess > 0) this.#letGo(excess);
+    this.#keepEnd();
+  }
+
+  // What is read stays where it is, as long as it is held.
+  #letGo(count) {
+    const before = this.#isFollowing ? 0 : this.scrollHeight;
+    for (let left = count; left > 0; left--) this.shadowRoot.firstChild.remove();
+    if (before) this.scrollTop -= before - this.scrollHeight;
   }
 
   #row({ kind, detail, overwritten }) {

@@ -8,7 +8,7 @@
 //         └ a hole ┘                                 after > place: ask for what is behind the place first; the text waits
 //
 // The wait is bounded: beyond it what waits is let go, and asked for as well.
-import { ask } from './ask.js';
+import { Full, ask } from './ask.js';
 import { compare, later, parse as parseId, position } from './ids.js';
 import { share } from './share.js';
 import { json, parse } from './wire.js';
@@ -16,6 +16,7 @@ import { json, parse } from './wire.js';
 const MOST_WAITING = 32 << 20; // characters of texts that wait for a hole to be filled
 const FIRST_PAUSE = 500; // ms before a request is made again that has failed
 const LONGEST_PAUSE = 10_000;
+const DEAF = 120_000; // ms without a word from the hub, whatever its state is: it has died
 const BEGINNINGS = ['tail', 'since', 'lastEventId', 'before', 'follow'];
 
 export class Feed {
@@ -23,6 +24,8 @@ export class Feed {
   #on;
   #ways;
   #link = null;
+  #heard = 0;
+  #watch = 0;
   #isLive = false;
   #place = null;
   #edge = null; // the place of the hub
@@ -57,6 +60,8 @@ export class Feed {
   // Opens the link to the hub.
   open() {
     if (this.#link) return;
+    this.#heard = Date.now();
+    this.#watch = setInterval(() => this.#look(), 10_000);
     const url = new URL(this.#base);
     BEGINNINGS.forEach((name) => url.searchParams.delete(name));
     url.searchParams.set('tail', '0');
@@ -65,8 +70,7 @@ export class Feed {
   }
 
   close() {
-    this.#link?.close();
-    this.#link = null;
+    this.#unlink();
     this.#stop();
   }
 
@@ -90,7 +94,21 @@ export class Feed {
     this.#isLive = false;
   }
 
+  #unlink() {
+    clearInterval(this.#watch);
+    this.#link?.close();
+    this.#link = null;
+  }
+
+  // Nobody tells when a worker is gone.
+  #look() {
+    if (Date.now() - this.#heard < DEAF) return;
+    this.#unlink();
+    this.open();
+  }
+
   #stop() {
+    if (this.#filling) this.#on.filling?.(false);
     this.#filling?.abort();
     this.#filling = null;
     this.#isAhead = false;
@@ -104,6 +122,7 @@ export class Feed {
 
   #hear(message) {
     const { state, text, last, at, size } = message;
+    this.#heard = Date.now();
     if (state) this.#on.state(state);
     if (at) this.#edge = parseId(at);
     if (text) {
@@ -161,9 +180,9 @@ export class Feed {
     const covers = this.#edge; // known before it is asked, so all up to it is in the answer
     const take = (text) => this.#dispatch(text, true, beginning ? 'begin' : 'missed');
     const asked = ask(this.#base, [...from, ['follow', '0'], ...this.#params], take, filling.signal);
-    const failed = await asked.then(() => false, () => true);
+    const failed = await asked.then(() => null, (error) => error);
     if (filling !== this.#filling) return;
-    if (failed) return this.#fillLater(filling, beginning);
+    if (failed) return this.#fillLater(filling, beginning, failed);
     this.#pause = FIRST_PAUSE;
     this.#filling = null;
     this.#isAhead = true;
@@ -172,7 +191,8 @@ export class Feed {
     this.#drain();
   }
 
-  #fillLater(filling, beginning) {
+  #fillLater(filling, beginning, failed) {
+    if (failed instanceof Full) this.#link?.say({ lend: true });
     const pause = this.#pause;
     this.#pause = Math.min(2 * pause, LONGEST_PAUSE);
     setTimeout(() => filling === this.#filling && this.#fill(beginning), pause);

@@ -4,7 +4,7 @@
 // one that takes nothing (it is frozen, or gone) is sent nothing more beyond a bound, and finds out by the `after` of what it gets
 // next that there is a hole, which it fills by itself. So no tab costs the others anything, and nothing is queued without a bound.
 //
-//   tab ▸ hub   { hello } { took: n } { wake } { bye }
+//   tab ▸ hub   { hello } { took: n } { wake } { lend } { bye }
 //   hub ▸ tab   { state, at } { text, after, last, anew, size }: whole events, and behind which id they follow; or where the hub is
 import { Connection } from './connection.js';
 import { lastId } from './wire.js';
@@ -38,13 +38,14 @@ export class Hub {
     this.#connection.wake();
   }
 
-  hear(port, { hello, took, wake, bye }) {
+  hear(port, { hello, took, wake, lend, bye }) {
     const tab = this.#ports.get(port);
     if (bye) return this.#remove(port);
     if (hello || !tab) this.add(port);
     else if (took) tab.untaken = Math.max(0, tab.untaken - took);
     if (tab) tab.heard = Date.now();
     if (wake) this.wake();
+    if (lend) this.#connection.lend();
   }
 
   close() {

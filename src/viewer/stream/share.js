@@ -67,7 +67,7 @@ function byLock(url, hear, place) {
     say(message) {
       if (hub) hub.hear(port, message);
       // What a tab has taken is its own affair: to all of them is sent once.
-      else if (message.wake || message.hello) channel.postMessage({ said: message });
+      else if (message.wake || message.lend || message.hello) channel.postMessage({ said: message });
     },
     close() {
       hub?.close();
