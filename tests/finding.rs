@@ -1,5 +1,7 @@
 //! Finding lines again: by text and expressions, by level and channel, by links; and lines that would rather not be shown as they are.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod harness;
 mod scene;
 #[allow(dead_code, reason = "each test target uses a part of this")]

@@ -39,6 +39,3 @@ mod tabs;
 /// Tabs that nobody looks at.
 #[path = "page/behind.rs"]
 mod behind;
-
-#[path = "page/debug.rs"]
-mod debug;

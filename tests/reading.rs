@@ -31,3 +31,15 @@ mod flood;
 /// What matches is marked, or it alone is shown.
 #[path = "reading/finding.rs"]
 mod finding;
+
+/// Links to lines.
+#[path = "reading/places.rs"]
+mod places;
+
+/// Channels, and which of them are shown.
+#[path = "reading/channels.rs"]
+mod channels;
+
+/// Copies, files and links.
+#[path = "reading/taking.rs"]
+mod taking;

@@ -124,7 +124,9 @@ export class Channels {
     all.type = 'button';
     const list = make('ul');
     list.append(...items);
+    const had = this.#root.contains(document.activeElement) ? document.activeElement : null;
     this.#root.replaceChildren(all, list);
+    if (had) [...this.#root.querySelectorAll('button')].find(({ title }) => title === had.title)?.focus();
   }
 
   #item(name) {
@@ -136,15 +138,18 @@ export class Channels {
     const parts = ['name', 'unread', 'rate'].map((part) => make('span', part));
     parts[0].textContent = name;
     button.append(...parts);
+    const also = make('button', `also ${this.hue(name)}`);
+    also.type = 'button';
+    also.title = `${name} as well`;
     const item = make('li');
-    item.append(button);
+    item.append(also, button);
     channel.element = button;
     return item;
   }
 
   #showOne(name, { element, unread, errors, rate, hasEnded }) {
     if (!element) return;
-    element.ariaPressed = String(this.#chosen.has(name));
+    element.ariaPressed = element.previousSibling.ariaPressed = String(this.#chosen.has(name));
     element.classList.toggle('ended', hasEnded);
     element.classList.toggle('alarmed', errors > 0);
     const [, news, speed] = element.children;
@@ -152,12 +157,12 @@ export class Channels {
     put(speed, hasEnded ? 'ended' : rate ? `${rate < 10 ? rate.toFixed(1) : number(Math.round(rate))}/s` : '');
   }
 
-  // A click chooses one; with a modifier it adds one, or takes it away.
+  // A click chooses one; with a modifier, or on the box beside it, it adds one, or takes it away.
   #clicked(event) {
     const button = event.target.closest('button');
     if (!button) return;
-    const name = button.dataset.channel;
-    const isMore = event.ctrlKey || event.metaKey || event.shiftKey;
+    const name = button.closest('li')?.querySelector('.one').dataset.channel;
+    const isMore = event.ctrlKey || event.metaKey || event.shiftKey || button.matches('.also');
     if (!name) return this.onchoose([]);
     const isOnly = this.#chosen.has(name) && this.#chosen.size === 1;
     if (!isMore) return this.onchoose(isOnly ? [] : [name]);

@@ -38,7 +38,7 @@ fn numbers(from: usize, to: usize) -> Vec<String> {
 
 fn the_element_shows_lines_and_follows_them(kind: Kind) {
     let mut guest = Guest::visit(kind, &[]);
-    guest.bridge.feed(&numbered(1..=150));
+    guest.feed_whole(&numbered(1..=150));
     guest.put("events?tail=120", &json!({ "max-lines": 100, "class": "small", "times": "" }));
     wait_for_row(&guest, "line 150");
     assert_same("at most 100", &texts(&guest), &numbers(51, 150));
@@ -83,10 +83,10 @@ fn looking_back_keeps_its_place(guest: &mut Guest) {
     assert_eq!(guest.value(&read), before, "what is read does not move");
 
     guest.browser.press("End", &[]);
-    guest.wait_until("the end", IS_AT_END);
+    guest.wait_until("the end, by its key", IS_AT_END);
     guest.bridge.feed(&numbered(281..=290));
     wait_for_row(guest, "line 290");
-    guest.wait_until("the end again", IS_AT_END);
+    guest.wait_until("the end, with what came", IS_AT_END);
     assert_same("again at most 100", &texts(guest), &numbers(191, 290));
 }
 
@@ -105,7 +105,7 @@ fn what_is_hidden_for_a_while_follows_afterwards(guest: &mut Guest) {
     guest.browser.run("log.style.width = ''", &json!([]));
     guest.bridge.feed(&numbered(301..=310));
     wait_for_row(guest, "line 310");
-    guest.wait_until("the end", IS_AT_END);
+    guest.wait_until("the end, wide again", IS_AT_END);
 }
 
 fn what_is_missing_is_said(guest: &mut Guest) {

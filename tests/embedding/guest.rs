@@ -158,6 +158,14 @@ impl Guest {
         self.browser.wait(what, &format!("return {expression}"), &json!([]));
     }
 
+    /// Feeds lines and waits until the daemon has read them.
+    pub fn feed_whole(&mut self, lines: &[u8]) {
+        let count =
+            metric(&self.bridge, "input_lines_total") + u64::try_from(memchr::memchr_iter(b'\n', lines).count()).expect("they fit");
+        self.bridge.feed(lines);
+        eventually("the last line", || metric(&self.bridge, "input_lines_total"), |read| *read == count);
+    }
+
     /// Waits until the daemon has so many open streams.
     pub fn wait_for_clients(&self, count: u64) {
         eventually(&format!("{count} open streams"), || metric(&self.bridge, "clients"), |clients| *clients == count);

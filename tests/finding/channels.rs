@@ -47,7 +47,10 @@ fn channels_have_colours_rates_and_counts_and_are_chosen(kind: Kind) {
     page.browser.press("c", &[]);
     page.wait_for_text("#channels .one", "x/a.log");
     page.browser.click(".one[data-channel='x/a.log']");
-    page.wait_until("only the lines of a", "[...document.querySelectorAll('.line .text')].map((text) => text.textContent).join() === 'a1,a2'");
+    page.wait_until(
+        "only the lines of a",
+        "[...document.querySelectorAll('.line .text')].map((text) => text.textContent).join() === 'a1,a2'",
+    );
     logs.write("b", "b2\nERROR b3\n");
     page.wait_for_text(".one[data-channel='x/b.log'] .unread", "2");
     page.wait_until("an alarm", "document.querySelector(\".one[data-channel='x/b.log']\").classList.contains('alarmed')");
@@ -61,7 +64,10 @@ fn channels_have_colours_rates_and_counts_and_are_chosen(kind: Kind) {
     page.wait_for_text("#channels .one", "x/c.log");
     let click = "document.querySelector(\".one[data-channel='x/c.log']\").dispatchEvent(new MouseEvent('click', { bubbles: true, ctrlKey: true }))";
     page.browser.run(click, &serde_json::json!([]));
-    page.wait_until("a and c", "[...document.querySelectorAll('.line .text')].map((text) => text.textContent).join() === 'a1,a2,a3,c1'");
+    page.wait_until(
+        "a and c",
+        "[...document.querySelectorAll('.line .text')].map((text) => text.textContent).join() === 'a1,a2,a3,c1'",
+    );
     assert!(page.value("location.hash").as_str().unwrap().contains("channel=x/a.log&channel=x/c.log"));
     page.browser.click("#channels .all");
     page.wait_until("all", "document.querySelectorAll('.line').length === 7");

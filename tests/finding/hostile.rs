@@ -55,7 +55,8 @@ fn hostile_lines_are_text_and_nothing_else(kind: Kind) {
     page.wait_for_text(".opened", "⟨RLO⟩evil");
     assert_harmless(&page);
     page.screenshot("hostile");
-    let lefts = "new Set([...document.querySelectorAll('.line .text')].map((text) => text.getBoundingClientRect().left)).size === 1";
+    let lefts =
+        "new Set([...document.querySelectorAll('.line .text')].map((text) => text.getBoundingClientRect().left)).size === 1";
     assert!(page.is(lefts), "a bidi override stays in its line");
     let console = page.browser.console();
     assert!(!console.iter().any(|message| message.contains("Content Security Policy")), "{console:?}");

@@ -79,7 +79,9 @@ fn only_what_matches_is_shown_with_lines_around_it(kind: Kind) {
     assert_same("the lines around", &numbers, &["48", "49", "50", "51", "52"]);
     page.screenshot("only-matching");
     // What comes is judged as well.
-    page.feed("INFO line 301 of pear\nINFO again line 50 of pear\nINFO line 303 of pear\nINFO line 304 of pear\nINFO line 305 of pear\n");
+    page.feed(
+        "INFO line 301 of pear\nINFO again line 50 of pear\nINFO line 303 of pear\nINFO line 304 of pear\nINFO line 305 of pear\n",
+    );
     page.wait_until("ten lines", "document.querySelectorAll('.line').length === 10");
     assert!(page.value("location.hash").as_str().unwrap().contains("only=1&context=2"));
 }

@@ -22,7 +22,8 @@ fn lines_are_copied_without_decoration(kind: Kind) {
     assert_eq!(page.value("window.copied"), "two red\nthree");
     page.wait_for_text("#said", "copied 2 lines");
     assert_eq!(page.shown(), ["one", "two red", "three"]);
-    let text = page.browser.run("return fetch(document.getElementById('history').href).then((answer) => answer.text())", &json!([]));
+    let text =
+        page.browser.run("return fetch(document.getElementById('history').href).then((answer) => answer.text())", &json!([]));
     assert_eq!(text, "one\n\x1b[31mtwo\x1b[0m red\nthree\n");
 }
 

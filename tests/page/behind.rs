@@ -64,7 +64,6 @@ fn a_page_that_was_left_goes_on_when_it_is_come_back_to(kind: Kind) {
         wait_for_clients(&page.bridge, 1);
         writer.write(20);
         writer.assert_shown(&page, &tab);
-        println!("{sharing:?}: from the back/forward cache: {}", page.value("Boolean(window.wasKept)"));
     }
 }
 

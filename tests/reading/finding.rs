@@ -88,65 +88,73 @@ fn of_two_channels(files: &Files) {
     files.write("db", "INFO checkpoint took 12 ms\nWARN request of the web is slow\n");
 }
 
+/// Gives a field of the bar a value, as a reader does with a list.
+fn set(reader: &Reader, field: &str, value: &str) {
+    let script = "const field = document.getElementById(arguments[0]);
+        field.value = arguments[1];
+        field.dispatchEvent(new Event('input', { bubbles: true }))";
+    reader.browser.run(script, &json!([field, value]));
+}
+
 fn a_link_shows_the_same_view(kind: Kind) {
     let files = Files::new(&["web", "db"]);
     let (web, db) = (files.source("web"), files.source("db"));
     of_two_channels(&files);
     let reader = Reader::open(kind, &["--from", "start", &web, &db]);
     reader.wait_for_text("#lines", "42 lines");
-    reader.press("/");
-    reader.browser.type_text("request 1");
-    reader.browser.click("#only");
-    reader.wait_for_text("#found", "11");
-    let expected: Vec<_> = (1..=40).filter(|n| n.to_string().starts_with('1')).collect();
-    let numbers = |reader: &Reader| -> Vec<usize> {
-        let numbers =
-            reader.shown().into_iter().map(|line| line.split(' ').nth(2).and_then(|number| number.parse().ok()).unwrap_or(0));
-        numbers.collect()
-    };
-    assert_same("only what matches", &numbers(&reader), &expected);
-    reader.browser.run("document.getElementById('level').value = 'warn'; document.getElementById('level').dispatchEvent(new Event('input', { bubbles: true }))", &json!([]));
-    reader.wait_for_text("#found", "6");
-    let grave: Vec<_> = expected.into_iter().filter(|n| [1, 2].contains(&(n % 4))).collect();
-    assert_same("warnings and errors", &numbers(&reader), &grave);
-    assert_eq!(reader.value("location.hash"), "#q=request+1&only=1&level=warn");
-    reader.screenshot("only");
-
+    only_what_matches_and_is_grave(&reader);
     reader.press("Escape");
-    reader.press("c");
-    reader.browser.click("#channels [data-channel=web]");
-    reader.wait_until("the channel in the address", "location.hash === '#channel=web'");
-    reader.press("/");
-    reader.browser.click("#is-regex");
-    reader.browser.click("#text");
-    reader.browser.type_text("took 9\\d");
-    reader.press("Escape"); // closes all of it
-    reader.press("/");
-    reader.browser.type_text("took 9\\d ms$");
-    reader.browser.click("#is-regex");
-    reader.browser.click("#only");
-    reader.browser.run("document.getElementById('context').value = 1; document.getElementById('context').dispatchEvent(new Event('input', { bubbles: true }))", &json!([]));
-    reader.wait_until("the context in the address", "location.hash.includes('context=1')");
-    let hits: Vec<_> = (1..=40).filter(|n| n * 37 % 100 >= 90).collect();
-    reader.wait_until("what matches", &format!("document.getElementById('found').textContent === '{}'", hits.len()));
-    let (shown, found, address) = (reader.shown(), reader.texts("#found"), reader.value("location.href"));
-    assert_eq!(
-        address.as_str().and_then(|text| text.split_once('#')).map(|(_, hash)| hash),
-        Some("q=took+9%5Cd+ms%24&re=1&only=1&context=1&channel=web")
-    );
-    let near: Vec<_> = (1..=40_usize).filter(|n| hits.iter().any(|hit| n.abs_diff(*hit) <= 1)).collect();
-    assert_same("matches and what is around them", &numbers(&reader), &near);
-    reader.screenshot("only-with-context");
+    what_is_around_matches_of_one_channel(&reader);
 
+    let (shown, found) = (reader.shown(), reader.texts("#found"));
+    let address = reader.value("location.href");
     reader.browser.new_tab(address.as_str().expect("an address"));
     reader.wait_until("as many", &format!("document.getElementById('found').textContent === {}", json!(found[0])));
     assert_same("the view that the link shows", &reader.shown(), &shown);
     let form = "['text', 'context', 'level'].map((id) => document.getElementById(id).value)";
     assert_eq!(reader.value(form), json!(["took 9\\d ms$", "1", ""]));
-    assert_eq!(
-        reader.value("['is-regex', 'is-case', 'only'].map((id) => document.getElementById(id).checked)"),
-        json!([true, false, true])
-    );
+    let boxes = "['is-regex', 'is-case', 'only'].map((id) => document.getElementById(id).checked)";
+    assert_eq!(reader.value(boxes), json!([true, false, true]));
+}
+
+/// The numbers of the requests that are shown.
+fn requests(reader: &Reader) -> Vec<usize> {
+    let number = |line: &String| line.split(' ').nth(2).and_then(|number| number.parse().ok()).unwrap_or(0);
+    reader.shown().iter().map(number).collect()
+}
+
+fn only_what_matches_and_is_grave(reader: &Reader) {
+    reader.press("/");
+    reader.browser.type_text("request 1");
+    reader.browser.click("#only");
+    reader.wait_until("the filter in the address", "location.hash === '#q=request+1&only=1'");
+    reader.wait_for_text("#found", "11");
+    let expected: Vec<_> = (1..=40).filter(|n| n.to_string().starts_with('1')).collect();
+    assert_same("only what matches", &requests(reader), &expected);
+    set(reader, "level", "warn");
+    reader.wait_until("the level in the address", "location.hash === '#q=request+1&only=1&level=warn'");
+    reader.wait_for_text("#found", "6");
+    let grave: Vec<_> = expected.into_iter().filter(|n| [1, 2].contains(&(n % 4))).collect();
+    assert_same("warnings and errors", &requests(reader), &grave);
+    reader.screenshot("only");
+}
+
+fn what_is_around_matches_of_one_channel(reader: &Reader) {
+    reader.press("c");
+    reader.browser.click("#channels [data-channel=web]");
+    reader.wait_until("the channel in the address", "location.hash === '#channel=web'");
+    reader.press("/");
+    reader.browser.type_text("took 9\\d ms$");
+    reader.browser.click("#is-regex");
+    reader.browser.click("#only");
+    set(reader, "context", "1");
+    let hash = "#q=took+9%5Cd+ms%24&re=1&only=1&context=1&channel=web";
+    reader.wait_until("all of it in the address", &format!("location.hash === '{hash}'"));
+    let hits: Vec<_> = (1..=40).filter(|n| n * 37 % 100 >= 90).collect();
+    reader.wait_until("what matches", &format!("document.getElementById('found').textContent === '{}'", hits.len()));
+    let near: Vec<_> = (1..=40_usize).filter(|n| hits.iter().any(|hit| n.abs_diff(*hit) <= 1)).collect();
+    assert_same("matches and what is around them", &requests(reader), &near);
+    reader.screenshot("only-with-context");
 }
 
 /// Whether a line passes, and what is then shown around it: what the page must do, in a few lines.

@@ -196,7 +196,8 @@ fn a_million_lines_are_held_and_what_was_let_go_is_counted() {
     let mut writer = reader.bridge.take_stdin();
     let written = thread::spawn(move || {
         for from in (1..=total).step_by(1_000) {
-            let lines: String = (from..(from + 1_000).min(total + 1)).map(|number| format!("short line #{number}\n")).collect();
+            let numbers = from..(from + 1_000).min(total + 1);
+            let lines = numbers.map(|number| format!("short line #{number}\n")).collect::<Vec<_>>().concat();
             writer.write_all(lines.as_bytes()).expect("the daemon reads its input");
         }
         writer

@@ -50,17 +50,17 @@ fn looking_back_pauses_counts_and_goes_on_by_key_or_click(kind: Kind) {
     let mut last = 340;
     for (back, on) in [("wheel", "f"), ("PageUp", "End"), ("k", "f"), ("g", "End"), ("Home", "wheel"), ("ArrowUp", "f")] {
         if back == "wheel" {
-            reader.browser.wheel(0, -900)
+            reader.browser.wheel(0, -900);
         } else {
-            reader.press(back)
+            reader.press(back);
         }
         reader.wait_for_text("#follow", "follow");
         reader.feed_lines(last + 1..=last + 1);
         reader.wait_for_text("#follow", "1 new line");
         if on == "wheel" {
-            reader.browser.wheel(0, 90_000)
+            reader.browser.wheel(0, 90_000);
         } else {
-            reader.press(on)
+            reader.press(on);
         }
         wait_for_the_end(&reader);
         last += 1;

@@ -94,7 +94,9 @@ pub struct Files {
 impl Files {
     pub fn new(names: &[&str]) -> Self {
         let files = Self { directory: tempfile::tempdir().expect("there is room for a directory") };
-        names.iter().for_each(|name| files.write(name, ""));
+        for name in names {
+            files.write(name, "");
+        }
         files
     }
 

@@ -60,10 +60,12 @@ export class Connection {
 
   start() {
     this.#watch ||= setInterval(() => this.#look(), 5_000);
+    globalThis.document?.addEventListener('resume', this.#thaw);
     this.#open();
   }
 
   close() {
+    globalThis.document?.removeEventListener('resume', this.#thaw);
     clearInterval(this.#watch);
     this.#watch = 0;
     this.#stop();
@@ -74,6 +76,9 @@ export class Connection {
     if (!this.#watch) return;
     if (!this.#abort || Date.now() - this.#heard > FRESH) this.#open();
   }
+
+  // A stream of a page that was frozen may have ended without a word, or never go on.
+  #thaw = () => this.#open();
 
   // The house is full but for this stream: it gives its place to a request that ends soon.
   lend() {

@@ -6,6 +6,8 @@
 // - Else each tab is alone.
 import { Hub } from './hub.js';
 
+const MUTE = 10_000; // ms without the first word of a worker, which is the first thing that it does: it does not live
+
 // `hear` gets the hub's messages, `place` says the id behind which a hub of this tab's own would go on.
 // The link: `say(message)` to the hub, `close()`.
 export function share(url, hear, place, ways = [byWorker, byLock]) {
@@ -29,12 +31,18 @@ function byWorker(url, hear, place, fail) {
     return null; // the page's policy forbids it
   }
   const { port } = worker;
+  const mute = setTimeout(fail, MUTE);
   worker.onerror = fail;
-  port.onmessage = ({ data }) => hear(data);
+  port.onmessage = ({ data }) => {
+    clearTimeout(mute);
+    hear(data);
+  };
   return {
     kind: 'worker',
     say: (message) => port.postMessage(message),
     close() {
+      clearTimeout(mute);
+      worker.onerror = null;
       port.postMessage({ bye: true });
       port.close();
     },
