@@ -43,3 +43,11 @@ mod channels;
 /// Copies, files and links.
 #[path = "reading/taking.rs"]
 mod taking;
+
+/// By keyboard, by ear, with weak eyes, on a phone.
+#[path = "reading/access.rs"]
+mod access;
+
+/// Lines of somebody who means harm.
+#[path = "reading/hostile.rs"]
+mod hostile;

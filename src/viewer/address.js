@@ -8,7 +8,7 @@ export function read() {
   const params = new URLSearchParams(location.hash.slice(1));
   const view = { text: params.get('q') ?? '', context: Math.min(100, Math.max(0, Number(params.get('context')) || 0)) };
   for (const [name, flag] of Object.entries(FLAGS)) view[name] = params.get(flag) === '1';
-  return { ...view, level: params.get('level') ?? '', channels: params.getAll('channel'), at: params.get('at') ?? '' };
+  return { ...view, level: params.get('level') ?? '', channels: params.getAll('channel').filter(Boolean), at: params.get('at') ?? '' };
 }
 
 // The address of a view; '' where there is nothing to say.

@@ -5,6 +5,7 @@ import { number } from './words.js';
 const PAUSE = 120; // ms between keystrokes that are one change
 
 export class Find {
+  onstep = () => {}; // (row): the match that the reader is at; null for none
   #form;
   #view;
   #list;
@@ -33,10 +34,6 @@ export class Find {
     return !this.#form.hidden;
   }
 
-  get current() {
-    return this.#current;
-  }
-
   open() {
     this.#form.hidden = false;
     this.#get('text').focus();
@@ -58,7 +55,7 @@ export class Find {
     this.#get('context').value = context;
     this.#get('level').value = LEVELS.includes(level) ? level : '';
     this.#get('context-of').hidden = !only;
-    if (text || level) this.#form.hidden = false;
+    if (text || this.#get('level').value) this.#form.hidden = false;
   }
 
   // What is looked for.
@@ -86,7 +83,7 @@ export class Find {
   #apply() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    this.#current = null;
+    this.#at(null);
     this.#wanted = 0;
     this.#get('context-of').hidden = !this.#get('only').checked;
     this.#changed(this.filter);
@@ -109,10 +106,15 @@ export class Find {
     if (direction < 0) index -= 1;
     else if (this.#current !== null && hits.at(index) === this.#current) index += 1;
     index = (index + hits.length) % hits.length;
-    this.#current = hits.at(index);
+    this.#at(hits.at(index));
     this.#list.show(this.#current);
     this.#list.refresh(true);
     this.tell();
+  }
+
+  #at(row) {
+    this.#current = row;
+    this.onstep(row);
   }
 
   // How many matches there are, and which one the reader is at.

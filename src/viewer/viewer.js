@@ -214,6 +214,7 @@ listen({
   },
 });
 
+find.onstep = (row) => (rows.current = row);
 channels.onchoose = (names) => reading.choose(names);
 view.onchange = () => reading.wake();
 view.ontrace = (head) => list.redraw(head);

@@ -81,8 +81,8 @@ export function run({ channel, run: number, state: what, exit }) {
 export function older({ letGo, isAtStart, isAsking, lines }, isTired) {
   if (!lines.count) return '';
   if (isAsking) return 'asking for more lines…';
-  if (isTired) return `nothing in the last ${number(lines.count)} lines`;
   if (letGo) return `${count(letGo, 'older line')} no longer held by this page`;
+  if (isTired) return `nothing in the last ${number(lines.count)} lines`;
   if (isAtStart) return 'the beginning of what the daemon has';
   return 'older lines come as you scroll up';
 }

@@ -18,8 +18,12 @@ pub enum Sharing {
     Alone,
 }
 
-const NO_WORKER: &str = "delete globalThis.SharedWorker;";
-const NO_LOCK: &str = "delete Navigator.prototype.locks; delete globalThis.BroadcastChannel;";
+/// Takes away what a page is not to have; its address says which.
+const TAKE_AWAY: &str = "if (/lock|alone/.test(location.search)) delete globalThis.SharedWorker;
+    if (/alone/.test(location.search)) {
+        delete Navigator.prototype.locks;
+        delete globalThis.BroadcastChannel;
+    }";
 
 /// Keeps the states that a page has been in, one behind the other, and whether it has come back out of the browser's cache.
 const KEEP_STATES: &str = "window.states = [];
@@ -35,22 +39,30 @@ pub const LATER: &str = "{ const now = Date.now; Date.now = () => now() + 300_00
 /// What stands where the life of a daemon ends and that of another one begins.
 pub const GAP: &str = "[the daemon was started anew; lines may be missing here]";
 
-/// Starts a browser that has this alone, and a proxy before a daemon; no page is open yet.
-pub fn prepare(kind: Kind, sharing: Sharing, bridge: Bridge) -> Page {
-    let (proxy, browser) = (Proxy::start(bridge.port), Browser::start(kind));
-    browser.preload(KEEP_STATES);
-    match sharing {
-        Sharing::Worker => {}
-        Sharing::Lock => browser.preload(NO_WORKER),
-        Sharing::Alone => browser.preload(&format!("{NO_WORKER} {NO_LOCK}")),
+impl Sharing {
+    /// The address of a page that has this alone.
+    pub fn url(self, page: &Page) -> String {
+        let name = match self {
+            Sharing::Worker => "",
+            Sharing::Lock => "?lock",
+            Sharing::Alone => "?alone",
+        };
+        format!("{}{name}", page.proxy.url())
     }
+}
+
+/// Starts a browser, and a proxy before a daemon; no page is open yet.
+pub fn prepare(kind: Kind, bridge: Bridge) -> Page {
+    let (proxy, browser) = (Proxy::start(bridge.port), Browser::start(kind));
+    browser.preload(TAKE_AWAY);
+    browser.preload(KEEP_STATES);
     Page { browser, proxy, bridge }
 }
 
 /// A page that is open and live.
 pub fn open(kind: Kind, sharing: Sharing, bridge: Bridge) -> Page {
-    let page = prepare(kind, sharing, bridge);
-    page.browser.open(&page.proxy.url());
+    let page = prepare(kind, bridge);
+    page.browser.open(&sharing.url(&page));
     page.wait_for_state("live");
     page
 }

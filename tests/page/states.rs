@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::harness::{Bridge, scale};
 use crate::scene::assert_same;
-use crate::sharing::{Sharing, page, prepare, states, wait_for_clients};
+use crate::sharing::{page, prepare, states, wait_for_clients};
 use crate::webdriver::proxy::{Cut, Mode};
 use crate::webdriver::{Kind, in_each_browser};
 
@@ -114,7 +114,7 @@ fn a_full_house_is_told_and_left_when_there_is_room(kind: Kind) {
     let mut bridge = Bridge::start(&["--max-clients", "2"]);
     let others = [bridge.get("/events"), bridge.get("/events")];
     bridge.feed(b"line 1\nline 2\n");
-    let mut page = prepare(kind, Sharing::Worker, bridge);
+    let mut page = prepare(kind, bridge);
     page.browser.open(&page.proxy.url());
     page.wait_for_state("busy");
     page.wait_for_text("#notice", "full");
@@ -137,7 +137,7 @@ fn a_full_house_is_told_and_left_when_there_is_room(kind: Kind) {
 fn the_last_place_in_the_house_is_enough(kind: Kind) {
     let mut bridge = Bridge::start(&["--max-clients", "1"]);
     bridge.feed(b"line 1\nline 2\n");
-    let mut page = prepare(kind, Sharing::Worker, bridge);
+    let mut page = prepare(kind, bridge);
     page.browser.open(&page.proxy.url());
     page.wait_for_line("line 2");
     page.wait_for_state("live");

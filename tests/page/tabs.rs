@@ -30,7 +30,7 @@ fn share(kind: Kind, sharing: Sharing) {
     let mut writer = Writer::to(&mut page.bridge);
     let mut tabs = vec![page.browser.current()];
     for _ in 1..10 {
-        tabs.push(page.browser.new_tab(&page.proxy.url()));
+        tabs.push(page.browser.new_tab(&sharing.url(&page)));
         page.wait_for_state("live");
     }
     wait_for_clients(&page.bridge, 1);
@@ -97,7 +97,7 @@ fn tabs_that_can_share_nothing_have_their_own(kind: Kind) {
     let mut writer = Writer::to(&mut page.bridge);
     let mut tabs = vec![page.browser.current()];
     for _ in 1..3 {
-        tabs.push(page.browser.new_tab(&page.proxy.url()));
+        tabs.push(page.browser.new_tab(&Sharing::Alone.url(&page)));
         page.wait_for_state("live");
     }
     wait_for_clients(&page.bridge, 3);

@@ -56,7 +56,9 @@ impl Writer {
     pub fn assert_shown(&self, page: &Page, tabs: &[Tab]) {
         let expected = self.lines();
         for (at, tab) in tabs.iter().enumerate() {
-            page.browser.switch(tab);
+            if page.browser.current() != *tab {
+                page.browser.switch(tab);
+            }
             page.wait_for_line(&format!("line {}", self.written));
             page.wait_for_state("live");
             assert_same(&format!("in tab {} of {}", at + 1, tabs.len()), &page.shown(), &expected);

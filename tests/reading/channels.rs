@@ -3,11 +3,7 @@
 use serde_json::json;
 
 use crate::reader::{Files, Reader};
-use crate::webdriver::{Kind, Modifier, in_each_browser};
-
-in_each_browser! {
-    channels_are_chosen_one_several_or_all
-}
+use crate::webdriver::Kind;
 
 /// The names of the channels in the list, in its order.
 const NAMES: &str = "[...document.querySelectorAll('#channels .one')].map((one) => one.dataset.channel)";
@@ -31,10 +27,11 @@ fn wait_for_unread(reader: &Reader, name: &str, count: &str) {
     reader.wait_until(&format!("{count} unread of {name}"), &unread);
 }
 
-fn channels_are_chosen_one_several_or_all(kind: Kind) {
+#[test]
+fn channels_are_chosen_one_several_or_all() {
     let files = Files::new(&["a.log", "b.log"]);
     let glob = format!("logs={}/*.log", files.path("a.log").parent().expect("a directory").display());
-    let reader = Reader::open(kind, &["--from", "start", &glob]);
+    let reader = Reader::open(Kind::Chromium, &["--from", "start", &glob]);
     files.write("a.log", "a one\na two\n");
     files.write("b.log", "b one\n");
     reader.wait_for_text("#lines", "3 lines");
@@ -50,10 +47,10 @@ fn channels_are_chosen_one_several_or_all(kind: Kind) {
 
     one_or_several(&reader, &files);
     unread_and_rates(&reader, &files);
-    reader.screenshot("channels");
+    reader.screenshot("several-channels");
     reader.browser.click("#channels .all");
     wait_for_chosen(&reader, &[]);
-    reader.wait_for_text("#lines", "108 lines");
+    reader.wait_for_text("#lines", "107 lines");
     assert_eq!(reader.value("location.hash"), "");
     wait_for_unread(&reader, "logs/c.log", "");
 }
@@ -70,16 +67,16 @@ fn one_or_several(reader: &Reader, files: &Files) {
     let history = reader.value("document.getElementById('history').href");
     assert!(history.as_str().is_some_and(|link| link.contains("channel=logs%2Fb.log")), "{history}");
 
-    // One more, by the mouse, by the keyboard, or as a finger does.
+    // One more, by mouse or finger, and by the keyboard.
     reader.browser.click("#channels li:has([data-channel='logs/a.log']) .also");
     wait_for_chosen(reader, &["logs/a.log", "logs/b.log"]);
     reader.wait_for_line("a three");
     assert_eq!(reader.shown(), ["a one", "a two", "b one", "a three"]);
     wait_for_unread(reader, "logs/a.log", "");
-    reader.browser.run("document.querySelector(`#channels [data-channel='logs/b.log']`).focus()", &json!([]));
-    reader.browser.press("Enter", &[Modifier::Shift]);
+    reader.browser.run("document.querySelector(`#channels [title='logs/b.log as well']`).focus()", &json!([]));
+    reader.press("Enter");
     wait_for_chosen(reader, &["logs/a.log"]);
-    reader.browser.press("Enter", &[Modifier::Shift]);
+    reader.press("Enter");
     wait_for_chosen(reader, &["logs/a.log", "logs/b.log"]);
 }
 

@@ -6,12 +6,7 @@ use crate::harness::{Bridge, Random, scale, seed};
 use crate::reader::{Files, Reader};
 use crate::scene::{assert_same, numbered};
 use crate::webdriver::proxy::Mode;
-use crate::webdriver::{Kind, Modifier, in_each_browser};
-
-in_each_browser! {
-    what_is_found_is_marked_counted_and_gone_through
-    a_link_shows_the_same_view
-}
+use crate::webdriver::{Kind, Modifier};
 
 /// What is marked in the lines in sight.
 const MARKED: &str = "[...new Set([...document.querySelectorAll('#log mark')].map((mark) => mark.textContent))].sort()";
@@ -34,8 +29,9 @@ fn look_for(reader: &Reader, text: &str, found: &str) {
     reader.wait_until("what is found", &format!("document.getElementById('found').textContent === {}", json!(found)));
 }
 
-fn what_is_found_is_marked_counted_and_gone_through(kind: Kind) {
-    let mut reader = Reader::open(kind, &[]);
+#[test]
+fn what_is_found_is_marked_counted_and_gone_through() {
+    let mut reader = Reader::open(Kind::Chromium, &[]);
     let lines: String =
         (1..=800).map(|n| if n % 40 == 0 { format!("line {n}: a Needle, one needle\n") } else { format!("line {n}\n") }).collect();
     reader.feed(&lines);
@@ -49,7 +45,7 @@ fn what_is_found_is_marked_counted_and_gone_through(kind: Kind) {
     }
     reader.browser.press("Enter", &[Modifier::Shift]);
     wait_for_match(&reader, "19 of 20", "line 760: a Needle, one needle");
-    reader.screenshot("finding");
+    reader.screenshot("matches");
 
     // Outside the field the keys are n and N; behind the last match comes the first.
     reader.browser.click("#log");
@@ -96,11 +92,12 @@ fn set(reader: &Reader, field: &str, value: &str) {
     reader.browser.run(script, &json!([field, value]));
 }
 
-fn a_link_shows_the_same_view(kind: Kind) {
+#[test]
+fn a_link_shows_the_same_view() {
     let files = Files::new(&["web", "db"]);
     let (web, db) = (files.source("web"), files.source("db"));
     of_two_channels(&files);
-    let reader = Reader::open(kind, &["--from", "start", &web, &db]);
+    let reader = Reader::open(Kind::Chromium, &["--from", "start", &web, &db]);
     reader.wait_for_text("#lines", "42 lines");
     only_what_matches_and_is_grave(&reader);
     reader.press("Escape");

@@ -9,7 +9,6 @@ use crate::webdriver::{Kind, in_each_browser};
 
 in_each_browser! {
     looking_back_pauses_counts_and_goes_on_by_key_or_click
-    older_lines_come_from_history_while_scrolling_up
 }
 
 /// The line at the upper edge, and where it stands to a pixel.
@@ -80,12 +79,13 @@ fn resting(expression: &str) -> String {
     )
 }
 
-fn older_lines_come_from_history_while_scrolling_up(kind: Kind) {
+#[test]
+fn older_lines_come_from_history_while_scrolling_up() {
     let total = 6_000;
     let mut bridge = Bridge::start(&[]);
     bridge.feed(&numbered(1..=total));
     bridge.end_input();
-    let reader = Reader::at(kind, bridge, "");
+    let reader = Reader::at(Kind::Chromium, bridge, "");
     reader.wait_for_text(".end .text", "standard input ended");
     assert!(reader.shown().len() <= 1_002, "a page begins with the newest lines");
     let mut steps = 0;

@@ -5,13 +5,8 @@ use serde_json::json;
 use crate::harness::{Bridge, lines};
 use crate::reader::Reader;
 use crate::scene::{IS_AT_END, assert_same, numbered};
+use crate::webdriver::Kind;
 use crate::webdriver::proxy::Mode;
-use crate::webdriver::{Kind, in_each_browser};
-
-in_each_browser! {
-    a_link_leads_to_a_line_and_on_to_the_newest
-    a_click_on_a_time_makes_a_link
-}
 
 /// The id of a line.
 fn id_of(bridge: &Bridge, text: &str) -> String {
@@ -48,10 +43,11 @@ fn scroll_to_the_edge(reader: &Reader) {
     panic!("the edge is not reached; the last lines in sight are {:?}", reader.texts(".line .text").last());
 }
 
-fn a_link_leads_to_a_line_and_on_to_the_newest(kind: Kind) {
+#[test]
+fn a_link_leads_to_a_line_and_on_to_the_newest() {
     let bridge = with_lines(&[], 12_000);
     let id = id_of(&bridge, "line 3000");
-    let mut reader = Reader::at(kind, bridge, &format!("#at={id}"));
+    let mut reader = Reader::at(Kind::Chromium, bridge, &format!("#at={id}"));
     wait_for_marked(&reader, "line 3000");
     assert!(reader.shown().len() < 1_500, "what surrounds it is held, not all up to it");
     assert!(reader.is("!document.getElementById('follow').hidden"), "it is not the newest");
@@ -70,8 +66,9 @@ fn a_link_leads_to_a_line_and_on_to_the_newest(kind: Kind) {
     assert_eq!(reader.value("location.hash"), json!(format!("#at={id}")), "the link is still that of the marked line");
 }
 
-fn a_click_on_a_time_makes_a_link(kind: Kind) {
-    let mut reader = Reader::open(kind, &[]);
+#[test]
+fn a_click_on_a_time_makes_a_link() {
+    let mut reader = Reader::open(Kind::Chromium, &[]);
     reader.feed_lines(1..=30);
     reader.wait_for_line("line 30");
     let id = id_of(&reader.bridge, "line 12");

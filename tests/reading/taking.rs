@@ -9,7 +9,6 @@ use crate::webdriver::{Kind, Modifier, in_each_browser};
 
 in_each_browser! {
     lines_are_copied_as_they_were_written
-    what_is_shown_or_the_whole_history_comes_as_a_file
 }
 
 /// Has what is copied come to `window.copied`, whichever way it takes.
@@ -61,12 +60,13 @@ fn lines_are_copied_as_they_were_written(kind: Kind) {
     reader.wait_for_text("#said", "mark lines first");
 }
 
-fn what_is_shown_or_the_whole_history_comes_as_a_file(kind: Kind) {
+#[test]
+fn what_is_shown_or_the_whole_history_comes_as_a_file() {
     let files = Files::new(&["web", "db"]);
     files.write("web", &String::from_utf8(numbered(1..=1_500)).expect("it is text"));
     files.write("db", "\x1b[1mof db\x1b[0m\n");
     let reader = Reader::at(
-        kind,
+        Kind::Chromium,
         Bridge::start(&["--from", "start", "--title", "a/b: \"c\"", &files.source("web"), &files.source("db")]),
         "",
     );

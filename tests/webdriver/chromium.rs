@@ -96,6 +96,11 @@ impl Chromium {
         self.tell(tab, "Emulation.setCPUThrottlingRate", json!({ "rate": rate }));
     }
 
+    /// Makes the reader's only pointer a finger.
+    pub(super) fn touch(&self, tab: &Tab) {
+        self.tell(tab, "Emulation.setTouchEmulationEnabled", json!({ "enabled": true, "maxTouchPoints": 1 }));
+    }
+
     /// What a page holds, once what it does not hold any more is thrown away.
     pub(super) fn metrics(&self, tab: &Tab) -> Metrics {
         self.tell(tab, "HeapProfiler.collectGarbage", Value::Null);

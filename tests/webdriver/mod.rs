@@ -216,6 +216,11 @@ impl Browser {
         self.chromium("slow the processor").throttle(&self.current(), rate);
     }
 
+    /// Makes the reader's only pointer a finger: what the page does of it, not what the mouse of the tests does. Chromium only.
+    pub(crate) fn touch(&self) {
+        self.chromium("have a finger").touch(&self.current());
+    }
+
     /// What the page holds, once what it does not hold any more is thrown away. Chromium only.
     pub(crate) fn metrics(&self) -> Metrics {
         self.chromium("tell what a page holds").metrics(&self.current())

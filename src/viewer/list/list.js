@@ -14,6 +14,7 @@ const TALLEST = 8_000_000; // px; less than what any browser has
 const LEAST_HEIGHT = 20; // px of a row
 const BEYOND = 12; // rows out of sight on each side
 const NEAR = 2; // px from the end that still are the end, at any zoom
+const CLOSE = 2 * LEAST_HEIGHT; // px from the end for somebody who comes down
 const REST = 160; // ms without scrolling
 const BACK = new Set(['ArrowUp', 'PageUp', 'Home']);
 
@@ -183,6 +184,8 @@ export class List {
   // Moves the rows to where they belong, and the scroller where there is no room for them there.
   #place(from, to, count, height, over) {
     const isEnd = to === count;
+    // Who has scrolled down as far as it went is at the end, though a line or two may have come since.
+    if (isEnd && this.#isDown && this.#top + this.#height >= this.#whole - CLOSE) over = height - this.#height;
     if (isEnd) over = Math.min(over, height - this.#height); // nothing is below the last row
     if (from === 0) over = Math.max(over, 0); // nor above the first
     let top = from === 0 ? over : this.#top;
@@ -328,8 +331,8 @@ export class List {
   }
 
   #setTop(top) {
-    if (Math.abs(top - this.#top) < 1) return;
-    this.#scroller.scrollTop = top;
+    // The browser may have moved it, if there is less to see.
+    if (Math.abs(top - this.#scroller.scrollTop) >= 1) this.#scroller.scrollTop = top;
     this.#top = this.#scroller.scrollTop;
   }
 }

@@ -13,7 +13,9 @@ import { count, number } from '../words.js';
 import { make, paint } from './paint.js';
 
 const LONG = 2_000; // characters of a line that are shown at first
+const HIGH = 40; // line breaks inside a line up to which it is shown at first
 const MORE = 20_000; // and more at each click
+const LONG_JSON = 1 << 20; // characters; longer ones would take too long to look into
 const MOST_FOUND = 5_000; // rows whose matches are kept
 const KINDS = ['line', 'gap', 'end', 'run'];
 
@@ -27,6 +29,7 @@ export class Rows {
   #found = new Map(); // row -> ranges, of a regular expression
   #asked = new Set();
   marked = new Set();
+  current = null; // the match that the reader is at
 
   // `channels.hue(name)` gives the class of its colour; `changed(row)` is told when a row looks different.
   constructor(lines, view, channels, changed) {
@@ -41,6 +44,7 @@ export class Rows {
     this.#opened.clear();
     this.forgetFound();
     this.marked.clear();
+    this.current = null;
   }
 
   // Another expression is looked for.
@@ -55,6 +59,7 @@ export class Rows {
     const element = make('div', `row ${KINDS[line.kind]}`);
     element.dataset.row = row;
     if (this.marked.has(row)) element.classList.add('marked');
+    if (row === this.current) element.classList.add('current');
     if (line.level) element.classList.add(`level-${LEVELS[line.level]}`);
     element.append(this.#time(row, line));
     if (line.channel) this.#from(element, line.channel);
@@ -98,7 +103,7 @@ export class Rows {
     const cell = make('span', 'text');
     const states = statesOf(line);
     const text = states ? states.at(-1) : line.text;
-    const chars = opened.chars ?? LONG;
+    const chars = opened.chars ?? foldAt(text);
     paint(cell, text.slice(0, chars * 4), chars, states ? [] : this.#ranges(row, line.text));
     if (text.length > chars) this.#button(cell, row, 'more', `${number(text.length - chars)} more characters`, { chars: chars + MORE });
     if (states) this.#states(cell, row, line, states, opened);
@@ -126,11 +131,13 @@ export class Rows {
   }
 
   #json(cell, row, text, opened) {
+    if (text.length > LONG_JSON) return;
     const shown = plain(text);
     const begin = looksLikeJson(shown);
     if (begin < 0) return;
     cell.classList.add('json');
-    this.#button(cell, row, 'json', opened.json ? '▾ {}' : '▸ {}', { json: !opened.json }, Boolean(opened.json));
+    const button = this.#button(cell, row, 'json', opened.json ? '▾ {}' : '▸ {}', { json: !opened.json }, Boolean(opened.json));
+    button.ariaLabel = 'JSON';
     if (!opened.json) return;
     const block = cell.appendChild(make('pre', 'opened'));
     for (const { text: part, kind } of pretty(shown.slice(begin)) ?? [{ text: 'not quite JSON', kind: 'word' }]) {
@@ -144,6 +151,7 @@ export class Rows {
     button.type = 'button';
     if (isOpen !== undefined) button.ariaExpanded = String(isOpen);
     button.addEventListener('click', () => this.#open(row, change));
+    return button;
   }
 
   #open(row, change) {
@@ -174,4 +182,14 @@ export class Rows {
     });
     return [];
   }
+}
+
+// How many characters of a line are shown at first.
+function foldAt(text) {
+  let at = -1;
+  for (let breaks = 0; breaks < HIGH; breaks++) {
+    at = text.indexOf('\n', at + 1);
+    if (at < 0 || at > LONG) return LONG;
+  }
+  return at;
 }

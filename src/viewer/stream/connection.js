@@ -22,6 +22,7 @@ const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 20_000;
 const REFUSED = 30_000;
 const FULL = 60_000; // a full house names its own time, up to this
+const OWN = 1_000; // at first: the last place may be taken by a request of a tab, which ends
 const LENT = 2_000; // for a request of a tab, while there is no other place
 const SECOND = 1_000; // what the time of an answer is cut down to
 const QUIET = 300; // a stream that has caught up falls silent, if it is not a flood
@@ -185,7 +186,9 @@ export class Connection {
     clearTimeout(this.#quiet);
     if (ended) return this.#wait('ended', KNOCK);
     if (refused) return this.#wait('refused', REFUSED, refused);
-    if (busy !== undefined || this.#isBusy(lost)) return this.#wait('busy', Math.min(busy ?? FULL, FULL));
+    if (busy !== undefined || this.#isBusy(lost)) {
+      return this.#wait('busy', this.#state.name === 'busy' ? Math.min(busy ?? FULL, FULL) : OWN);
+    }
     // A stream that ends well has sent everything; asked once more, the server says whether more will come.
     if (over && this.#fresh) return void this.#open();
     const name = this.#state.name === 'connecting' ? 'connecting' : 'reconnecting';
@@ -209,7 +212,8 @@ export class Connection {
 
   #look() {
     if (!this.#abort || Date.now() - this.#heard <= (this.#isAnswered ? SILENCE : UNANSWERED)) return;
-    if (this.#state.name !== 'connecting') this.#say({ name: 'reconnecting', reason: 'nothing was heard for long', at: Date.now() });
+    const reason = 'nothing was heard for long';
+    if (this.#state.name !== 'connecting') this.#say({ name: 'reconnecting', reason, at: Date.now() });
     this.#open();
   }
 

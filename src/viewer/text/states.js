@@ -1,9 +1,10 @@
 // Progress lines: one line that was overwritten with carriage returns, which the stream has as line breaks inside an event.
+const LONG = 1 << 20; // characters; longer ones would take too long to look into
 const UPDATES = 5; // from so many states on a line is taken for one that nobody saw moving, if they look alike
 
 // The states of an overwritten line, oldest first; null if it is none. `overwritten`: it has been seen moving.
 export function statesOf({ text, overwritten }) {
-  if (!text.includes('\n')) return null;
+  if (text.length > LONG || !text.includes('\n')) return null;
   const states = text.split('\n').filter((part) => part.trim());
   if (states.length < 2) return null;
   if (overwritten) return states;

@@ -1,0 +1,98 @@
+//! Lines of somebody who means harm: the page goes on answering, shows what they are, and asks nobody for anything.
+
+use serde_json::json;
+
+use crate::reader::Reader;
+use crate::webdriver::{Kind, in_each_browser};
+
+in_each_browser! {
+    nothing_that_a_line_can_hold_stops_the_page
+}
+
+/// Has the page watch itself: whether it answers, what its policy forbids, and what it asks for.
+const WATCH: &str = "
+    window.harm = { pause: 0, violations: [] };
+    addEventListener('securitypolicyviolation', ({ blockedURI, violatedDirective }) => harm.violations.push([violatedDirective, blockedURI]));
+    let last = performance.now();
+    setInterval(() => {
+        const now = performance.now();
+        harm.pause = Math.max(harm.pause, now - last);
+        last = now;
+    }, 5)";
+
+/// The longest time without an answer since it was asked last.
+fn pause(reader: &Reader) -> f64 {
+    // What began must have ended, and been drawn.
+    let drawn = "return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)))
+        .then(() => { const { pause } = harm; harm.pause = 0; return pause; })";
+    reader.browser.run(drawn, &json!([])).as_f64().expect("a number")
+}
+
+/// Lines that cost a careless page its life, by name: of any size, and of the largest.
+fn bombs() -> Vec<(&'static str, String)> {
+    const SIZE: usize = 1_000_000; // what is a line by default
+    let many = |text: &str| text.repeat(SIZE / text.len());
+    vec![
+        ("escapes without an end", many("\x1b[")),
+        ("one long sequence", format!("\x1b]8;;{}", many("a"))),
+        ("returns", many("\r")),
+        ("states of a bar", many("50% [====    ]\r")),
+        ("brackets", format!("{}{}", many("["), "]".repeat(1_000))),
+        ("keys", format!("{{{}\"a\":1}}", many("\"a\":1,"))),
+        ("addresses", many("https://a.example/ ")),
+        ("one address", format!("https://{}", many("a."))),
+        ("overrides", many("\u{202e}")),
+        ("accents", format!("e{}", many("\u{301}"))),
+        ("backspaces", many("_\u{8}")),
+        ("NUL", many("\0")),
+        ("emoji that join", many("\u{1f468}\u{200d}")),
+        ("levels", many("no error, ")),
+        ("blanks before a frame", format!("{}at x", many(" "))),
+        ("a trace", format!("\tat {}", many("a.b("))),
+        ("10 MiB of digits", many("0123456789").repeat(10)),
+        ("10 MiB of colours", many("\x1b[31mx\x1b[0m").repeat(10)),
+        ("10 MiB of JSON", format!("{{\"a\":[{}0]}}", many("1,").repeat(10))),
+    ]
+}
+
+fn nothing_that_a_line_can_hold_stops_the_page(kind: Kind) {
+    let mut reader = Reader::open(kind, &["--max-line", "16MiB", "--history", "512MiB"]);
+    reader.browser.run(WATCH, &json!([]));
+    let mut slow = Vec::new();
+    for (name, bomb) in bombs() {
+        // A machine that does other things as well stops a page now and then: a page that stops by itself does it each time.
+        let pauses: Vec<_> = (0..4)
+            .map(|attempt| pause_by(&mut reader, &bomb, &format!("behind {name} {attempt}")).round())
+            .take_while(|&pause| pause > 200.0)
+            .collect();
+        if pauses.len() == 4 {
+            slow.push((name, pauses));
+        }
+    }
+    harmless(&reader);
+    assert!(slow.is_empty(), "the page does not answer for so many milliseconds: {slow:?}");
+}
+
+/// How long the page does not answer because of a line.
+fn pause_by(reader: &mut Reader, bomb: &str, behind: &str) -> f64 {
+    pause(reader);
+    reader.feed(&format!("{bomb}\n{behind}\n"));
+    reader.wait_for_line(behind);
+    let longest = pause(reader);
+    println!("{behind}: {longest:.0} ms");
+    longest
+}
+
+/// What must not come of any line.
+fn harmless(reader: &Reader) {
+    let asked = "performance.getEntriesByType('resource').map(({ name }) => new URL(name).origin).filter((origin) => origin !== location.origin)";
+    assert_eq!(reader.value(asked), json!([]), "nothing is asked for elsewhere");
+    assert_eq!(reader.value("harm.violations"), json!([]));
+    let markup = "[...document.querySelectorAll('#log :is(script, img, svg, iframe, object, embed, style, link, form, input)')].map(({ tagName }) => tagName)";
+    assert_eq!(reader.value(markup), json!([]));
+    let links = "[...document.querySelectorAll('#log a')].map(({ protocol }) => protocol).filter((protocol) => !/^https?:$/.test(protocol))";
+    assert_eq!(reader.value(links), json!([]));
+    assert!(reader.is("window.pwned === undefined && document.querySelectorAll('#log *').length < 20_000"));
+    let console = reader.browser.console();
+    assert!(console.is_empty(), "{console:?}");
+}
