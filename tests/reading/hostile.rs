@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::harness::scale;
 use crate::reader::Reader;
 use crate::webdriver::{Kind, in_each_browser};
 
@@ -63,7 +64,7 @@ fn nothing_that_a_line_can_hold_stops_the_page(kind: Kind) {
         // A machine that does other things as well stops a page now and then: a page that stops by itself does it each time.
         let pauses: Vec<_> = (0..4)
             .map(|attempt| pause_by(&mut reader, &bomb, &format!("behind {name} {attempt}")).round())
-            .take_while(|&pause| pause > 200.0)
+            .take_while(|&pause| pause > scale(1_000.0, 200.0))
             .collect();
         if pauses.len() == 4 {
             slow.push((name, pauses));
