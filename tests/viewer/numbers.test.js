@@ -375,7 +375,7 @@ test('the work for a line is bounded', () => {
         return performance.now() - begin;
       }),
     );
-    assert.ok(quickest < 50, `${unit} took ${quickest} ms`);
+    assert.ok(quickest < 1_000, `${unit} took ${quickest} ms`);
   }
 });
 
