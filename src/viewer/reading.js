@@ -35,12 +35,13 @@ export class Reading {
     const { book, find, list, status } = this.#parts;
     this.#isWorking = false;
     const isMore = book.view.work(FRAME);
-    list.refresh();
     const isAway = !list.isFollowing || !book.isLive;
     const isTired = this.#searched >= MOST_LOOKING;
     status.seen = book.count;
     status.tellNumbers(isAway, words.older(book, isTired), isTired && !book.isAsking);
     if (find.isOpen) find.tell();
+    if (document.hidden) list.refresh();
+    else list.draw();
     if (isMore) this.wake();
   }
 

@@ -37,6 +37,7 @@ export class Status {
     const shown = isBehind ? { name: 'catching up' } : this.state;
     document.documentElement.dataset.state = shown.name.replace(' ', '-');
     put($('state'), words.state(shown, Date.now()));
+    $('state').title = shown.reason ?? '';
     const notice = words.reason(this.state) || this.#noticed || (this.#isSlow() ? words.slowConnect : '');
     $('notice').hidden = !notice;
     put($('notice'), notice);

@@ -7,8 +7,11 @@ use serde_json::{Value, json};
 use crate::scene::Page;
 use crate::webdriver::Kind;
 
-/// The pictures of all charts, as text.
-const PICTURES: &str = "[...document.querySelectorAll('.plot-picture canvas')].map((canvas) => canvas.toDataURL())";
+/// The pictures of all charts, each as a number that is another one for another picture.
+const PICTURES: &str = "[...document.querySelectorAll('.plot-picture canvas')].map((canvas) => {
+    const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+    return new Uint32Array(data.buffer).reduce((sum, pixel) => Math.imul(sum ^ pixel, 16777619), 1);
+})";
 
 /// How many pixels of the n-th picture are no background.
 const INK: &str = "const canvas = document.querySelectorAll('.plot-picture canvas')[arguments[0]];
@@ -40,6 +43,11 @@ impl Charts {
             page.feed(lines);
             page.wait_for_line(last);
         }
+        Self::of(page)
+    }
+
+    /// Opens the charts of a page.
+    pub fn of(page: Page) -> Self {
         let charts = Self(page);
         charts.browser.press("p", &[]);
         charts.wait_until("the charts", "document.querySelector('.plot')?.checkVisibility()");

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use crate::charts::Charts;
-use crate::harness::scale;
+use crate::harness::{Bridge, scale};
+use crate::scene::Page;
 use crate::webdriver::{Kind, in_each_browser};
 
 in_each_browser! {
@@ -145,6 +146,24 @@ fn names_of_series_are_text(kind: Kind) {
     let console = charts.browser.console();
     assert!(!console.iter().any(|said| said.contains("rror") || said.contains("Content")), "{console:?}");
     charts.screenshot(&format!("charts-hostile-{kind:?}").to_lowercase());
+}
+
+#[test]
+fn other_lines_held_are_other_charts() {
+    let mut bridge = Bridge::start(&[]);
+    bridge.feed(waves(3_000).as_bytes());
+    let page = Page::at(Kind::Chromium, bridge, "");
+    page.wait_for_text("#lines", "1,000 lines");
+    let charts = Charts::of(page);
+    charts.wait_for_status("2 series · 2,000 points");
+    // Around the first line, which the page does not hold, are 400 others.
+    let first =
+        "return fetch('events?tail=all&follow=0').then((answer) => answer.text()).then((text) => /^id: (.*)$/m.exec(text)[1])";
+    let first = charts.browser.run(first, &json!([]));
+    charts.browser.run("location.hash = `at=${arguments[0]}`", &json!([first]));
+    charts.wait_for_status("2 series · 800 points");
+    charts.browser.press("f", &[]);
+    charts.wait_for_status("2 series · 2,000 points");
 }
 
 #[test]

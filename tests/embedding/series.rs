@@ -1,5 +1,7 @@
 //! What common programs print is drawn without configuration: the right series, whose values move.
 
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::charts::Charts;
@@ -87,6 +89,33 @@ fn ping_is_drawn_by_its_times() {
     charts.wait_for_value("time", "48.2 ms");
     charts.wait_for_other_pictures(&before);
     charts.screenshot("charts-ping");
+}
+
+#[test]
+fn each_channel_has_charts_of_its_own() {
+    let directory = tempfile::tempdir().expect("there is room for a directory");
+    let path = directory.path().join("db.log");
+    fs::write(&path, "load=0.5\nload=0.75\n").expect("a file can be written");
+    let mut charts = Charts::open(Kind::Chromium, &["web/app=-", &format!("db={}", path.display())], "load=10\nload=8\n");
+    let headings = "[...document.querySelectorAll('.plot-channel')].map((heading) => heading.textContent).sort().join()";
+    charts.wait_until("a heading for each", &format!("{headings} === 'db,web/app'"));
+    assert_eq!(charts.series(), ["load", "load"]);
+    charts.wait_for_value("load", "0.75");
+    charts.wait_for_value("load", "8");
+    charts.screenshot("charts-channels");
+
+    // One of them alone needs no heading.
+    charts.browser.press("c", &[]);
+    charts.browser.click("#channels .one[data-channel='db']");
+    charts.wait_until(
+        "one chart",
+        "document.querySelectorAll('.plot-chart').length === 1 && !document.querySelector('.plot-channel')",
+    );
+    charts.wait_for_value("load", "0.75");
+    charts.feed("load=99\n");
+    OpenOptions::new().append(true).open(&path).and_then(|mut file| file.write_all(b"load=3\n")).expect("a file can grow");
+    charts.wait_for_value("load", "3");
+    assert_eq!(charts.series(), ["load"]);
 }
 
 #[test]

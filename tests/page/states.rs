@@ -45,6 +45,7 @@ fn reconnecting_counts_down(kind: Kind) {
     page.wait_for_text("#state", "reconnecting in 5 s");
     page.screenshot("reconnecting");
     page.wait_for_text("#state", "reconnecting in 1 s");
+    assert_eq!(page.value("document.getElementById('state').title"), "there is no answer");
     let said: Vec<_> = page.value("said").as_array().expect("a list").iter().filter_map(serde_json::Value::as_u64).collect();
     let last = said.chunk_by(|one, next| next < one).next_back().unwrap_or_default();
     assert!(last[0] >= 5 && last.len() + 1 >= usize::try_from(last[0]).expect("a small number"), "{said:?}");
@@ -63,18 +64,28 @@ fn what_was_missed_is_caught_up_with(kind: Kind) {
     page.proxy.cut(Cut::Close);
     page.wait_for_state("reconnecting");
     page.feed_lines(11..=total);
-    page.proxy.slow(Duration::from_millis(40));
+    page.proxy.slow(Duration::from_millis(100));
     page.proxy.set(Mode::Pass(page.bridge.port));
     page.wait_for_state("catching-up");
     page.wait_for_text("#state", "catching up");
     page.screenshot("catching-up");
-    page.wait_until("it still", "document.documentElement.dataset.state === 'catching-up'");
+    page.proxy.slow(Duration::from_millis(5));
     page.wait_for_line(&format!("line {total}"));
     page.wait_for_state("live");
-    page.proxy.slow(Duration::ZERO);
     let expected: Vec<_> = (1..=total).map(|number| format!("line {number}")).collect();
     assert_same("what was missed", &page.shown(), &expected);
     assert_eq!(states(&page), ["connecting", "live", "reconnecting", "catching-up", "live"]);
+
+    // What a page begins with is no different.
+    let lines: Vec<_> = (1..=1_000).map(|number| format!("{number} {}\n", "x".repeat(990))).collect();
+    page.feed(&lines.concat());
+    page.wait_for_line("1000 x");
+    page.proxy.slow(Duration::from_millis(50));
+    page.browser.open(&page.proxy.url());
+    page.wait_for_line("1000 x");
+    page.wait_for_state("live");
+    let states = states(&page);
+    assert!(states.contains(&"catching-up".to_owned()), "{states:?}");
 }
 
 fn a_refusal_is_told_and_left(kind: Kind) {
@@ -104,6 +115,9 @@ fn a_refusal_is_told_and_left(kind: Kind) {
     page.proxy.answer_events(None);
     if scale(true, false) {
         page.browser.run("dispatchEvent(new Event('online'))", &json!([]));
+    } else {
+        // It asks by itself, after half a minute.
+        page.wait_until("the most of its pause", "performance.now() > 20_000");
     }
     page.wait_for_line("line 4");
     page.wait_for_state("live");

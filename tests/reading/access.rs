@@ -8,6 +8,7 @@ use crate::webdriver::{Kind, Modifier, Theme, in_each_browser};
 
 in_each_browser! {
     everything_can_be_done_with_the_keyboard
+    every_key_does_what_the_sheet_says
 }
 
 /// What stands in the lines where something is to be pressed or read aloud.
@@ -87,6 +88,49 @@ fn menu_and_help(reader: &Reader) {
     reader.wait_until("no menu", "document.getElementById('menu').hidden");
     assert_eq!(reader.value("document.querySelector('nav [data-do=menu]').ariaExpanded"), "false");
     reader.browser.press("Tab", &[Modifier::Shift]);
+}
+
+fn every_key_does_what_the_sheet_says(kind: Kind) {
+    let mut reader = Reader::open(kind, &[]);
+    reader.feed_lines(1..=300);
+    reader.feed("{\"a\":[1,2.50]}\n");
+    reader.wait_for_line("{");
+    let at_end = "document.getElementById('follow').hidden";
+    for (key, does) in [
+        ("w", "document.documentElement.classList.contains('unwrapped')"),
+        ("t", "document.documentElement.dataset.times === 'relative'"),
+        ("c", "!document.getElementById('channels').hidden"),
+        ("p", "!document.getElementById('plot').hidden"),
+        ("p", "document.getElementById('plot').hidden"),
+        ("k", "document.querySelector('.marked .json') !== null"),
+        ("o", "document.querySelector('.opened')?.textContent.includes('2.50')"),
+        ("Enter", "document.querySelector('.opened') === null"),
+        ("ArrowUp", "document.querySelector('.marked .text').textContent === 'line 300'"),
+        ("j", "document.querySelector('.marked .json') !== null"),
+        ("Home", "document.querySelector('.line .text').textContent === 'line 1'"),
+        ("PageDown", "document.getElementById('log').scrollTop > 300"),
+        (" ", "document.getElementById('log').scrollTop > 900"),
+        ("f", at_end),
+        ("PageUp", "!document.getElementById('follow').hidden"),
+        ("End", at_end),
+        ("g", "document.getElementById('log').scrollTop === 0"),
+        ("/", "document.activeElement.id === 'text'"),
+    ] {
+        reader.press(key);
+        reader.wait_until(&format!("what `{key}` does"), does);
+    }
+    reader.browser.type_text("line 2");
+    reader.wait_for_text("#found", "111");
+    reader.press("Tab");
+    reader.browser.run("document.activeElement.blur()", &json!([]));
+    for (key, found) in [("N", "111 of 111"), ("n", "1 of 111"), ("N", "111 of 111"), ("N", "110 of 111")] {
+        reader.press(key);
+        reader.wait_for_text("#found", found);
+    }
+    reader.press("x");
+    reader.wait_until("only matches", "document.getElementById('only').checked && location.hash.includes('only=1')");
+    reader.press("Escape");
+    reader.wait_until("no bar", "document.getElementById('find').hidden");
 }
 
 /// What somebody is told who does not see the page.

@@ -3,7 +3,11 @@
 use serde_json::json;
 
 use crate::reader::{Files, Reader};
-use crate::webdriver::Kind;
+use crate::webdriver::{Kind, in_each_browser};
+
+in_each_browser! {
+    channels_are_chosen_one_several_or_all
+}
 
 /// The names of the channels in the list, in its order.
 const NAMES: &str = "[...document.querySelectorAll('#channels .one')].map((one) => one.dataset.channel)";
@@ -27,11 +31,10 @@ fn wait_for_unread(reader: &Reader, name: &str, count: &str) {
     reader.wait_until(&format!("{count} unread of {name}"), &unread);
 }
 
-#[test]
-fn channels_are_chosen_one_several_or_all() {
+fn channels_are_chosen_one_several_or_all(kind: Kind) {
     let files = Files::new(&["a.log", "b.log"]);
     let glob = format!("logs={}/*.log", files.path("a.log").parent().expect("a directory").display());
-    let reader = Reader::open(Kind::Chromium, &["--from", "start", &glob]);
+    let reader = Reader::open(kind, &["--from", "start", &glob]);
     files.write("a.log", "a one\na two\n");
     files.write("b.log", "b one\n");
     reader.wait_for_text("#lines", "3 lines");

@@ -6,7 +6,12 @@ use crate::harness::{Bridge, Random, scale, seed};
 use crate::reader::{Files, Reader};
 use crate::scene::{assert_same, numbered};
 use crate::webdriver::proxy::Mode;
-use crate::webdriver::{Kind, Modifier};
+use crate::webdriver::{Kind, Modifier, in_each_browser};
+
+in_each_browser! {
+    what_is_found_is_marked_counted_and_gone_through
+    a_link_shows_the_same_view
+}
 
 /// What is marked in the lines in sight.
 const MARKED: &str = "[...new Set([...document.querySelectorAll('#log mark')].map((mark) => mark.textContent))].sort()";
@@ -29,9 +34,8 @@ fn look_for(reader: &Reader, text: &str, found: &str) {
     reader.wait_until("what is found", &format!("document.getElementById('found').textContent === {}", json!(found)));
 }
 
-#[test]
-fn what_is_found_is_marked_counted_and_gone_through() {
-    let mut reader = Reader::open(Kind::Chromium, &[]);
+fn what_is_found_is_marked_counted_and_gone_through(kind: Kind) {
+    let mut reader = Reader::open(kind, &[]);
     let lines: String =
         (1..=800).map(|n| if n % 40 == 0 { format!("line {n}: a Needle, one needle\n") } else { format!("line {n}\n") }).collect();
     reader.feed(&lines);
@@ -92,12 +96,11 @@ fn set(reader: &Reader, field: &str, value: &str) {
     reader.browser.run(script, &json!([field, value]));
 }
 
-#[test]
-fn a_link_shows_the_same_view() {
+fn a_link_shows_the_same_view(kind: Kind) {
     let files = Files::new(&["web", "db"]);
     let (web, db) = (files.source("web"), files.source("db"));
     of_two_channels(&files);
-    let reader = Reader::open(Kind::Chromium, &["--from", "start", &web, &db]);
+    let reader = Reader::open(kind, &["--from", "start", &web, &db]);
     reader.wait_for_text("#lines", "42 lines");
     only_what_matches_and_is_grave(&reader);
     reader.press("Escape");

@@ -129,15 +129,68 @@ fn scroll_until_done(reader: &Reader, done: impl Fn() -> bool) -> Times {
     Times(times)
 }
 
+/// What a flood costs the page.
+struct Cost {
+    seconds: f64,
+    tasks: Times,
+    frames: Times,
+    wheel: Times,
+}
+
+impl Cost {
+    fn rate(&self) -> f64 {
+        #[allow(clippy::cast_precision_loss, reason = "a count of frames")]
+        let frames = self.frames.0.len() as f64;
+        frames / self.seconds
+    }
+
+    /// What is not as it must be; nothing if all is.
+    fn complaint(&self) -> Option<String> {
+        let (rate, frame, tasks) = (self.rate(), self.frames.within(0.99), self.tasks.longer_than(100.0));
+        // A machine that does other things as well stops a page now and then.
+        let is_fluent = rate >= scale(15.0, 30.0) && frame <= scale(250.0, 100.0);
+        let is_calm = is_fluent && tasks <= scale(5, 0) && self.tasks.longest() <= scale(500.0, 100.0);
+        (!is_calm).then(|| format!("{rate:.0} frames/s, 99 % within {frame:.0} ms; tasks of {:?} ms", self.tasks.0))
+    }
+
+    fn print(&self) {
+        println!(
+            "{:.1} s: {} tasks over 50 ms, {} over 100, longest {:.0}; {:.0} frames/s, 99 % within {:.0} ms, longest {:.0}; \
+             a turn of the wheel: half within {:.1} ms, 99 % within {:.0}",
+            self.seconds,
+            self.tasks.0.len(),
+            self.tasks.longer_than(100.0),
+            self.tasks.longest(),
+            self.rate(),
+            self.frames.within(0.99),
+            self.frames.longest(),
+            self.wheel.within(0.5),
+            self.wheel.within(0.99),
+        );
+    }
+}
+
 #[test]
 fn fifty_thousand_lines_a_second_are_read_calmly() {
-    let time = Duration::from_secs(scale(8, 60));
-    let mut reader = Reader::alone(|| Page::open(Kind::Chromium, &["--history", "256MiB"]));
+    // What disturbs one run does not disturb all of them.
+    let mut complaints = Vec::new();
+    for _ in 0..scale(3, 2) {
+        let mut reader = Reader::alone(|| Page::open(Kind::Chromium, &["--history", "256MiB"]));
+        let cost = one_flood(&mut reader);
+        cost.print();
+        let Some(complaint) = cost.complaint() else { return };
+        complaints.push(complaint);
+    }
+    panic!("no run was calm: {complaints:#?}");
+}
+
+fn one_flood(reader: &mut Reader) -> Cost {
     let before = reader.browser.metrics().heap;
     reader.browser.run(MEASURE, &json!([]));
+    the_measure_sees_a_long_task(reader);
     let began = Instant::now();
-    let writer = flood(reader.bridge.take_stdin(), RATE, time);
-    let wheel = scroll_until_done(&reader, || writer.is_finished());
+    let writer = flood(reader.bridge.take_stdin(), RATE, Duration::from_secs(scale(8, 60)));
+    let wheel = scroll_until_done(reader, || writer.is_finished());
     let written = writer.join().expect("the writer ends");
     let seconds = began.elapsed().as_secs_f64();
     let measured = reader.browser.run(MEASURED, &json!([]));
@@ -145,38 +198,24 @@ fn fifty_thousand_lines_a_second_are_read_calmly() {
     reader.wait_for_line("the last line");
     reader.wait_until("the end", IS_AT_END);
 
-    let (tasks, frames) = (Times::of(&measured["tasks"]), Times::of(&measured["frames"]));
-    #[allow(clippy::cast_precision_loss, reason = "a count of frames")]
-    let rate = frames.0.len() as f64 / seconds;
     let heap = reader.browser.metrics().heap.saturating_sub(before);
-    println!(
-        "{written} lines in {seconds:.1} s; {} tasks over 50 ms, {} over 100, longest {:.0}; {rate:.0} frames/s, 99 % within {:.0} ms, \
-         longest {:.0}; a turn of the wheel: half within {:.1} ms, 99 % within {:.0}; {} MB more",
-        tasks.0.len(),
-        tasks.longer_than(100.0),
-        tasks.longest(),
-        frames.within(0.99),
-        frames.longest(),
-        wheel.within(0.5),
-        wheel.within(0.99),
-        heap >> 20
-    );
-    assert!(rate >= scale(10.0, 30.0), "{rate} frames a second");
-    assert!(frames.within(0.99) <= scale(250.0, 100.0), "one frame in a hundred takes {} ms", frames.within(0.99));
-    // A machine that does other things as well stops a page now and then; more than twice it is the page.
-    assert!(tasks.longer_than(100.0) <= scale(20, 0), "{} tasks take longer than 100 ms: {:?}", tasks.longer_than(100.0), tasks.0);
-    assert!(tasks.longest() <= scale(1_000.0, 100.0), "a task takes {} ms", tasks.longest());
     let lines = reader.lines_held();
+    println!("{written} lines; {} MB more; {lines}", heap >> 20);
     assert_eq!(lines["wrong"], Value::Null, "{lines}");
-    assert_eq!(
-        lines["first"].as_u64().zip(lines["count"].as_u64()).map(|(first, count)| first + count - 1),
-        Some(written as u64),
-        "{lines}"
-    );
-    if written < HELD {
-        assert_eq!(lines["first"], 1, "all are held");
-    }
-    assert!(heap < 300 << 20, "{heap} bytes are held");
+    let last = lines["first"].as_u64().zip(lines["count"].as_u64()).map(|(first, count)| first + count - 1);
+    assert_eq!(last, Some(written as u64), "{lines}");
+    assert!(written >= HELD || lines["first"] == 1, "all are held: {lines}");
+    assert!(heap < 200 << 20, "{heap} bytes are held");
+    Cost { seconds, wheel, tasks: Times::of(&measured["tasks"]), frames: Times::of(&measured["frames"]) }
+}
+
+/// A measure that sees nothing would be content with everything.
+fn the_measure_sees_a_long_task(reader: &Reader) {
+    reader
+        .browser
+        .run("setTimeout(() => { for (const began = performance.now(); performance.now() - began < 120; ); })", &json!([]));
+    reader.wait_until("a long task seen", "measured.tasks.some((time) => time >= 119)");
+    reader.browser.run(MEASURED, &json!([]));
 }
 
 impl Reader {
@@ -267,16 +306,21 @@ fn the_first_line_is_there_within_a_tenth_of_a_second() {
             const line = list.getEntries().find(({ element }) => element?.closest('.line'));
             if (line) window.first ??= { at: line.renderTime || line.startTime };
         })).observe({ type: 'largest-contentful-paint', buffered: true });
-        return window.first";
+        const load = performance.getEntriesByType('navigation')[0]?.loadEventEnd;
+        return first && load ? { first: first.at, load } : null";
     let reader = Reader::alone(|| Page::before(Kind::Chromium, with_history()));
     let times = (0..9).map(|_| {
         reader.browser.open("about:blank");
         reader.browser.open(&reader.proxy.url());
-        reader.browser.wait("the first line drawn", drawn, &json!([]))["at"].clone()
+        reader.browser.wait("the first line drawn", drawn, &json!([]))
     });
-    let in_order: Vec<_> = times.collect();
-    let times = Times::of(&json!(in_order));
-    println!("the first line is drawn after {in_order:?} ms; half within {:.0}", times.within(0.5));
+    let times: Vec<_> = times.map(|time| [&time["load"], &time["first"]].map(|at| at.as_f64().expect("a time"))).collect();
+    let mut behind: Vec<_> = times.iter().map(|[load, first]| (first - load).max(0.0)).collect();
+    behind.sort_by(f64::total_cmp);
+    let behind = Times(behind).within(0.5);
+    println!(
+        "loaded, and the first line drawn, so many ms after the navigation began: {times:.0?}; half within {behind:.0} of load"
+    );
     // Small counts run beside other tests, on two cores: there only what is out of all proportion fails.
-    assert!(times.within(0.5) <= scale(1_000.0, 100.0), "{in_order:?}");
+    assert!(behind <= scale(1_000.0, 100.0), "{times:?}");
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::harness::Bridge;
-use crate::reader::Reader;
-use crate::scene::{IS_AT_END, assert_same, numbered, strings};
+use crate::reader::{Reader, with_lines};
+use crate::scene::{IS_AT_END, assert_same, strings};
 use crate::webdriver::{Kind, in_each_browser};
 
 in_each_browser! {
+    older_lines_come_from_history_while_scrolling_up
     looking_back_pauses_counts_and_goes_on_by_key_or_click
 }
 
@@ -79,13 +79,11 @@ fn resting(expression: &str) -> String {
     )
 }
 
-#[test]
-fn older_lines_come_from_history_while_scrolling_up() {
+fn older_lines_come_from_history_while_scrolling_up(kind: Kind) {
     let total = 6_000;
-    let mut bridge = Bridge::start(&[]);
-    bridge.feed(&numbered(1..=total));
+    let mut bridge = with_lines(&[], total);
     bridge.end_input();
-    let reader = Reader::at(Kind::Chromium, bridge, "");
+    let reader = Reader::at(kind, bridge, "");
     reader.wait_for_text(".end .text", "standard input ended");
     assert!(reader.shown().len() <= 1_002, "a page begins with the newest lines");
     let mut steps = 0;

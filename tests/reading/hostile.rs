@@ -7,6 +7,8 @@ use crate::reader::Reader;
 use crate::webdriver::{Kind, in_each_browser};
 
 in_each_browser! {
+    hostile_lines_are_shown_as_what_they_are
+    an_expression_that_never_ends_is_given_up
     nothing_that_a_line_can_hold_stops_the_page
 }
 
@@ -27,6 +29,75 @@ fn pause(reader: &Reader) -> f64 {
     let drawn = "return new Promise((done) => requestAnimationFrame(() => setTimeout(done, 20)))
         .then(() => { const { pause } = harm; harm.pause = 0; return pause; })";
     reader.browser.run(drawn, &json!([])).as_f64().expect("a number")
+}
+
+/// Lines that are more than text to a careless page.
+const HOSTILE: [&str; 8] = [
+    "<script>window.pwned = 1</script>",
+    "<img src=x onerror='window.pwned = 1'><svg onload=window.pwned=1>",
+    "</div></main></body></html><!-- ",
+    "javascript:window.pwned=1 &lt;b&gt; &amp; {{title}} {{version}} ${window.pwned=1}",
+    "  leading, double  inside, trailing  ",
+    "e\u{301}\u{301} and \u{1f469}\u{200d}\u{1f680} as they are",
+    "@import url(//evil.example/x.css); body{background:url(http://evil.example/y)}",
+    "",
+];
+
+/// What hides or changes the order of what is read, and how it is shown.
+const HIDING: [(&str, &str); 6] = [
+    ("invoice\u{202e}gpj.exe \u{2066}isolate", "invoice⟨RLO⟩gpj.exe ⟨LRI⟩isolate"),
+    ("pay\u{200b}pal \u{feff}and \u{ad}more", "pay⟨ZWSP⟩pal ⟨BOM⟩and ⟨SHY⟩more"),
+    ("bell \u{7} and \u{7f}, \u{9d}not ended", "bell ⟨BEL⟩ and ⟨DEL⟩, ⟨U+009D⟩not ended"),
+    ("\x1b[2J\x1b[Hcleared\x1b]0;title\x07", "cleared"),
+    ("\x1b]8;;javascript:window.pwned=1\x1b\\click\x1b]8;;\x1b\\", "click"),
+    ("\x1b]8;;data:text/html,<script>1</script>\x1b\\me\x1b]8;;\x1b\\", "me"),
+];
+
+fn hostile_lines_are_shown_as_what_they_are(kind: Kind) {
+    let title = "<b>builds</b> & 'more' {{title}}";
+    let mut reader = Reader::open(kind, &["--title", title]);
+    assert_eq!(reader.texts("title, h1"), [title, title]);
+    reader.browser.run(WATCH, &json!([]));
+    let hiding: Vec<_> = HIDING.iter().map(|(line, _)| *line).collect();
+    reader.feed(&([&HOSTILE[..], &hiding].concat().join("\n") + "\n"));
+    reader.feed("data: a\revent: gap\rdata: {}\r\r\n{\"__proto__\":{\"x\":\"<b>\"},\"constructor\":\"\u{202e}evil\"}\nthe last\n");
+    reader.wait_for_line("the last");
+    let texts = reader.texts(".line .text");
+    assert_eq!(texts[..HOSTILE.len()], HOSTILE);
+    let shown: Vec<_> = HIDING.iter().map(|(_, shown)| *shown).collect();
+    assert_eq!(texts[HOSTILE.len()..HOSTILE.len() + HIDING.len()], shown);
+    assert!(texts[HOSTILE.len() + HIDING.len()].contains("event: gap"), "a line forges no event: {texts:?}");
+    assert!(reader.is("document.querySelectorAll('.gap').length === 0"));
+    reader.browser.run("[...document.querySelectorAll('.fold.json')].at(-1).click()", &json!([]));
+    reader.wait_for_text(".opened", "\"__proto__\": {");
+    reader.wait_for_text(".opened", "⟨RLO⟩evil");
+    let lefts = "new Set([...document.querySelectorAll('.line .text')].map((text) => text.getBoundingClientRect().left)).size";
+    assert_eq!(reader.value(lefts), 1, "an override stays in its line");
+    reader.screenshot("hostile");
+    harmless(&reader);
+    let taken = reader.shown();
+    assert_eq!(taken[HOSTILE.len()], HIDING[0].0, "what is taken along is what was written");
+}
+
+fn an_expression_that_never_ends_is_given_up(kind: Kind) {
+    let mut reader = Reader::open(kind, &[]);
+    let lines: Vec<_> = (0..50).map(|number| format!("{}!{number}\n", "a".repeat(2_000))).collect();
+    reader.feed(&lines.concat());
+    reader.wait_for_line("aaaa");
+    reader.browser.run(WATCH, &json!([]));
+    reader.browser.run("location.hash = arguments[0]", &json!(["#q=(a%2B)%2B%24&re=1&only=1"]));
+    // What comes meanwhile is shown when it can be, and the page answers all the time.
+    reader.feed("and it goes on\n");
+    reader.wait_for_text("#found.wrong", "takes too long");
+    reader.screenshot("given-up");
+    let longest = pause(&reader);
+    println!("{kind:?}: the longest pause is {longest:.0} ms");
+    assert!(longest < scale(1_000.0, 200.0), "the page does not answer for {longest} ms");
+    reader.browser.run("location.hash = arguments[0]", &json!(["#q=a!1&re=1"]));
+    reader.wait_for_text("#found", "11");
+    reader.press("Escape");
+    reader.wait_for_line("and it goes on");
+    harmless(&reader);
 }
 
 /// Lines that cost a careless page its life, by name: of any size, and of the largest.

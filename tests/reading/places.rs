@@ -2,24 +2,22 @@
 
 use serde_json::json;
 
-use crate::harness::{Bridge, lines};
-use crate::reader::Reader;
-use crate::scene::{IS_AT_END, assert_same, numbered};
-use crate::webdriver::Kind;
-use crate::webdriver::proxy::Mode;
+use crate::harness::Bridge;
+use crate::reader::{Reader, feed_and_wait, with_lines};
+use crate::scene::{IS_AT_END, assert_same};
+use crate::webdriver::proxy::{Cut, Mode};
+use crate::webdriver::{Kind, in_each_browser};
+
+in_each_browser! {
+    a_link_leads_to_a_line_and_on_to_the_newest
+    a_click_on_a_time_makes_a_link
+}
 
 /// The id of a line.
 fn id_of(bridge: &Bridge, text: &str) -> String {
     let events = bridge.get("/events?tail=all&follow=0").rest();
     let found = events.into_iter().find(|event| event.data == text);
     found.unwrap_or_else(|| panic!("`{text}` is not held")).id
-}
-
-fn with_lines(arguments: &[&str], count: usize) -> Bridge {
-    let mut bridge = Bridge::start(arguments);
-    bridge.feed(&numbered(1..=count));
-    bridge.get(&format!("/events?tail={count}")).events(count);
-    bridge
 }
 
 /// Waits until the marked line is this one, and in sight.
@@ -43,11 +41,10 @@ fn scroll_to_the_edge(reader: &Reader) {
     panic!("the edge is not reached; the last lines in sight are {:?}", reader.texts(".line .text").last());
 }
 
-#[test]
-fn a_link_leads_to_a_line_and_on_to_the_newest() {
+fn a_link_leads_to_a_line_and_on_to_the_newest(kind: Kind) {
     let bridge = with_lines(&[], 12_000);
     let id = id_of(&bridge, "line 3000");
-    let mut reader = Reader::at(Kind::Chromium, bridge, &format!("#at={id}"));
+    let mut reader = Reader::at(kind, bridge, &format!("#at={id}"));
     wait_for_marked(&reader, "line 3000");
     assert!(reader.shown().len() < 1_500, "what surrounds it is held, not all up to it");
     assert!(reader.is("!document.getElementById('follow').hidden"), "it is not the newest");
@@ -66,9 +63,8 @@ fn a_link_leads_to_a_line_and_on_to_the_newest() {
     assert_eq!(reader.value("location.hash"), json!(format!("#at={id}")), "the link is still that of the marked line");
 }
 
-#[test]
-fn a_click_on_a_time_makes_a_link() {
-    let mut reader = Reader::open(Kind::Chromium, &[]);
+fn a_click_on_a_time_makes_a_link(kind: Kind) {
+    let mut reader = Reader::open(kind, &[]);
     reader.feed_lines(1..=30);
     reader.wait_for_line("line 30");
     let id = id_of(&reader.bridge, "line 12");
@@ -110,29 +106,15 @@ fn a_link_holds_through_a_restart_with_a_state_directory() {
 /// The next run of a daemon, with a hundred lines more.
 fn with_more(arguments: &[&str]) -> Bridge {
     let mut bridge = Bridge::start(arguments);
-    bridge.feed(&numbered(20_001..=20_100));
-    let last = bridge.get("/events?tail=1");
-    drop(last);
-    crate::harness::eventually(
-        "the last line",
-        || lines(&bridge.get("/events?tail=1&follow=0").rest()).first().map(|&line| line.to_owned()),
-        |line| line.as_deref() == Some("line 20100"),
-    );
+    feed_and_wait(&mut bridge, 20_001..=20_100);
     bridge
 }
 
 #[test]
 fn a_link_to_a_line_that_is_gone_says_so() {
-    let mut bridge = Bridge::start(&["--history", "256KiB"]);
-    bridge.feed(&numbered(1..=10));
-    bridge.get("/events?tail=10").events(10);
+    let mut bridge = with_lines(&["--history", "256KiB"], 10);
     let id = id_of(&bridge, "line 5");
-    bridge.feed(&numbered(11..=20_000));
-    crate::harness::eventually(
-        "the last line",
-        || lines(&bridge.get("/events?tail=1&follow=0").rest()).first().map(|&line| line.to_owned()),
-        |line| line.as_deref() == Some("line 20000"),
-    );
+    feed_and_wait(&mut bridge, 11..=20_000);
     let mut reader = Reader::at(Kind::Chromium, bridge, &format!("#at={id}"));
     reader.wait_for_text("#notice", "no longer held");
     reader.wait_for_text(".line .text", "line");
@@ -150,7 +132,7 @@ fn a_link_to_a_line_that_is_gone_says_so() {
     }
     // Nobody is there to be asked.
     reader.proxy.set(Mode::Refuse);
-    reader.proxy.cut(crate::webdriver::proxy::Cut::Reset);
+    reader.proxy.cut(Cut::Reset);
     reader.browser.run("location.hash = '#at=1-1/stdin'", &json!([]));
     reader.wait_for_text("#notice", "could not be asked for");
     reader.proxy.set(Mode::Pass(reader.bridge.port));

@@ -2,14 +2,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde_json::{Value, json};
 
-use crate::harness::Bridge;
-use crate::scene::Page;
+use crate::harness::{Bridge, eventually, lines};
+use crate::scene::{Page, numbered};
 use crate::webdriver::Kind;
 
 /// Where the tests of this target run: many at once, or one alone.
@@ -84,6 +84,21 @@ impl DerefMut for Reader {
     fn deref_mut(&mut self) -> &mut Page {
         &mut self.page
     }
+}
+
+/// A daemon that has had so many numbered lines.
+pub fn with_lines(arguments: &[&str], count: usize) -> Bridge {
+    let mut bridge = Bridge::start(arguments);
+    feed_and_wait(&mut bridge, 1..=count);
+    bridge
+}
+
+/// Feeds numbered lines and waits until the daemon has them all.
+pub fn feed_and_wait(bridge: &mut Bridge, numbers: RangeInclusive<usize>) {
+    let last = format!("line {}", numbers.end());
+    bridge.feed(&numbered(numbers));
+    let newest = || lines(&bridge.get("/events?tail=1&follow=0").rest()).first().map(|&line| line.to_owned());
+    eventually("the last line", newest, |line| line.as_ref() == Some(&last));
 }
 
 /// Files that are channels, in a directory of their own.

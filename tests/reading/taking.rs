@@ -8,6 +8,7 @@ use crate::scene::{assert_same, numbered};
 use crate::webdriver::{Kind, Modifier, in_each_browser};
 
 in_each_browser! {
+    what_is_shown_or_the_whole_history_comes_as_a_file
     lines_are_copied_as_they_were_written
 }
 
@@ -60,16 +61,13 @@ fn lines_are_copied_as_they_were_written(kind: Kind) {
     reader.wait_for_text("#said", "mark lines first");
 }
 
-#[test]
-fn what_is_shown_or_the_whole_history_comes_as_a_file() {
+fn what_is_shown_or_the_whole_history_comes_as_a_file(kind: Kind) {
     let files = Files::new(&["web", "db"]);
     files.write("web", &String::from_utf8(numbered(1..=1_500)).expect("it is text"));
     files.write("db", "\x1b[1mof db\x1b[0m\n");
-    let reader = Reader::at(
-        Kind::Chromium,
-        Bridge::start(&["--from", "start", "--title", "a/b: \"c\"", &files.source("web"), &files.source("db")]),
-        "",
-    );
+    let bridge = Bridge::start(&["--from", "start", "--title", "a/b: \"c\"", &files.source("web"), &files.source("db")]);
+    bridge.get("/events?tail=all").events(1_501);
+    let reader = Reader::at(kind, bridge, "");
     reader.wait_for_state("live");
     reader.wait_for_text("#lines", "1,000 lines");
     let name = "HTMLAnchorElement.prototype.click = function () { window.named = this.download };

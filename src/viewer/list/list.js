@@ -129,6 +129,12 @@ export class List {
     this.#frame ||= requestAnimationFrame(() => this.#update());
   }
 
+  // The same for who is in a frame already: it is not put off to the next.
+  draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#update();
+  }
+
   // One row looks different.
   redraw(row) {
     if (!this.#nodes.has(row)) return;
@@ -284,7 +290,8 @@ export class List {
   #leap() {
     const room = this.#whole - this.#height;
     const last = Math.max(0, this.#rows.count - Math.floor(this.#height / this.#average));
-    const index = room > 0 ? Math.round((this.#top / room) * last) : 0;
+    // At its end stands the last row, whatever the estimate says.
+    const index = this.#top >= room - NEAR ? this.#rows.count - 1 : Math.round((this.#top / room) * last);
     if (this.#rows.count) this.#row = this.#rows.at(Math.min(index, this.#rows.count - 1));
     this.#above = 0;
   }

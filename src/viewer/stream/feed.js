@@ -16,6 +16,7 @@ import { json, parse } from './wire.js';
 const MOST_WAITING = 32 << 20; // characters of texts that wait for a hole to be filled
 const FIRST_PAUSE = 500; // ms before a request is made again that has failed
 const LONGEST_PAUSE = 10_000;
+const LATE = 2_000; // ms behind the time for which the hub has announced something
 const DEAF = 120_000; // ms without a word from the hub, whatever its state is: it has died
 const BEGINNINGS = ['tail', 'since', 'lastEventId', 'before', 'follow'];
 
@@ -25,6 +26,7 @@ export class Feed {
   #ways;
   #link = null;
   #heard = 0;
+  #due = 0; // when the hub tries again
   #watch = 0;
   #isLive = false;
   #place = null;
@@ -100,9 +102,11 @@ export class Feed {
     this.#link = null;
   }
 
-  // Nobody tells when a worker is gone.
+  // Nobody tells when a worker is gone; and a hub in a tab that nobody looks at is held back by the browser, but it hears.
   #look() {
-    if (Date.now() - this.#heard < DEAF) return;
+    const now = Date.now();
+    if (this.#due && now - this.#due > LATE) this.wake();
+    if (now - this.#heard < DEAF) return;
     this.#unlink();
     this.open();
   }
@@ -123,7 +127,10 @@ export class Feed {
   #hear(message) {
     const { state, text, last, at, size } = message;
     this.#heard = Date.now();
-    if (state) this.#on.state(state);
+    if (state) {
+      this.#due = state.at;
+      this.#on.state(state);
+    }
     if (at) this.#edge = parseId(at);
     if (text) {
       if (last) this.#edge = parseId(last);
