@@ -60,7 +60,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tracing::{error, info};
 
-use config::cli::{Command, Layer};
+use config::cli::{Arguments, Command};
 use config::world::World;
 use config::{Config, Logging};
 use daemon::exit::Fatal;
@@ -69,15 +69,16 @@ use daemon::telemetry;
 /// The whole program: arguments in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let layer = match Layer::try_parse_from(&arguments) {
-        Ok(layer) => layer,
+    let arguments = match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => return print(&error),
         Err(error) => return refuse(&Fatal::usage(&error), Logging::guess(&arguments)),
     };
-    let logging = Logging::of(&layer);
-    if let Some(Command::History(asked)) = &layer.command {
-        return history::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_history(&asked.directory, &error), logging));
+    if let Some(Command::History(asked)) = &arguments.command {
+        return history::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_history(&asked.directory, &error), Logging::usual()));
     }
+    let layer = arguments.into_layer();
+    let logging = Logging::of(&layer);
     let config = match Config::check(&layer, &World::look()) {
         Ok(config) => config,
         Err(error) => return refuse(&error.into(), logging),

@@ -4,6 +4,7 @@
 //! whether it is allowed.
 
 pub mod cli;
+pub mod layer;
 pub mod source;
 pub mod state;
 mod title;
@@ -22,7 +23,7 @@ use crate::mapping::EventType;
 
 use crate::source::file::{Begin, Hints};
 
-use cli::{Layer, LogFormat};
+use layer::{Layer, LogFormat};
 use source::Source;
 use state::State;
 use value::Flush;
@@ -355,6 +356,12 @@ impl Logging {
         let is_json = |pair: &[OsString]| pair[0] == "--log-format" && pair[1] == "json";
         let wants_json = arguments.windows(2).any(is_json) || arguments.iter().any(|argument| argument == "--log-format=json");
         Self { format: if wants_json { LogFormat::Json } else { LogFormat::Text }, verbosity: 0 }
+    }
+
+    /// As nobody says otherwise.
+    #[must_use]
+    pub fn usual() -> Self {
+        Self { format: LogFormat::Text, verbosity: 0 }
     }
 
     /// What a layer says of messages; needed before the rest is checked.

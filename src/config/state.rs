@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::cli::Layer;
+use super::layer::Layer;
 use super::source::whole;
 use super::world::World;
 use super::{ConfigError, YEAR, invalid, time_within};
@@ -57,10 +57,12 @@ fn unused_option(layer: &Layer) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::cli::Arguments;
     use clap::Parser;
 
     fn check_in(arguments: &[&str], from_systemd: Option<&str>) -> Result<Option<State>, String> {
-        let layer = Layer::try_parse_from([&["sse-bridge"], arguments].concat()).map_err(|error| error.to_string())?;
+        let arguments = Arguments::try_parse_from([&["sse-bridge"], arguments].concat()).map_err(|error| error.to_string())?;
+        let layer = arguments.into_layer();
         let state_directory = from_systemd.map(PathBuf::from);
         let world = World { directory: "/srv/dir".into(), state_directory, ..World::default() };
         State::check(&layer, &world).map_err(|error| match error {

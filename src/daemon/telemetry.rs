@@ -12,7 +12,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::Logging;
-use crate::config::cli::LogFormat;
+use crate::config::layer::LogFormat;
 
 /// Messages of this target are never hidden: where the daemon listens.
 pub const READY: &str = "ready";

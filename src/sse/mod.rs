@@ -1,4 +1,4 @@
-//! Events as bytes on the wire, by the event-stream grammar (WHATWG HTML, "Server-sent events", 9.2.5 and 9.2.6).
+//! Events as bytes on the wire, by the event-stream grammar (WHATWG HTML, "Server-sent events", 9.2.5 and 9.2.6), and [back](parse).
 //!
 //! ```text
 //! id: 1763660000123-4821/stdin\n
@@ -14,6 +14,8 @@
 //! - a field has exactly one space after its colon, so a leading space of the data survives;
 //! - `id:` and `retry:` stand only in blocks that carry `data:` (Firefox forgets an id without data, httpx-sse invents an event);
 //! - an event ends in the only place where two LF meet, so encoded events can be cut and counted without an index.
+
+pub mod parse;
 
 use memchr::{memchr2, memmem};
 use serde::Serialize;
