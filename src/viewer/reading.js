@@ -73,6 +73,8 @@ export class Reading {
   async older() {
     const { book, status } = this.#parts;
     if (book.isAsking || book.isAtStart || status.isFilling || !book.lines.count || this.#searched >= MOST_LOOKING) return;
+    // As long as some of what is held is not drawn, its first row is nearer than it will be.
+    if (book.view.pending) return;
     // More than may be held: only who asks for it is led away from what is.
     if (this.#isFull) return void (this.#searched = MOST_LOOKING);
     if (Date.now() < this.#notBefore) return;

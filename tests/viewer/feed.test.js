@@ -119,6 +119,15 @@ test('what is no longer held is told', async () => {
   daemon.stop();
 });
 
+test('who closes at once leaves nothing behind', async () => {
+  const daemon = await Daemon.start();
+  const { feed } = follow(daemon, { tail: 'all' });
+  feed.close();
+  await pause(50);
+  assert.equal(daemon.streams.size, 0);
+  daemon.stop();
+});
+
 test('pages before and behind a line', async () => {
   const daemon = await Daemon.start();
   for (let number = 0; number < 100; number++) daemon.say(`line ${number}`);

@@ -16,6 +16,7 @@ const GONE = 600_000; // ms without a word from a tab that has been sent all tha
 export class Hub {
   #connection;
   #ports = new Map(); // port -> { untaken, heard }
+  #isClosed = false;
 
   constructor(url, lastId = '') {
     const on = { text: (text, about) => this.#text(text, about), state: (state) => this.#post({ state }) };
@@ -28,6 +29,7 @@ export class Hub {
 
   // `port.postMessage` reaches the tab; what the tab says is given to `hear`.
   add(port) {
+    if (this.#isClosed) return;
     const isFirst = this.#ports.size === 0;
     this.#ports.set(port, { untaken: 0, heard: Date.now() });
     port.postMessage({ state: this.#connection.state, at: this.lastId });
@@ -49,6 +51,7 @@ export class Hub {
   }
 
   close() {
+    this.#isClosed = true;
     this.#connection.close();
     this.#ports.clear();
   }
