@@ -114,7 +114,7 @@ pub struct Layer {
     #[arg(long, value_name = "TYPE")]
     pub event_type: Option<EventType>,
 
-    /// The title of the page [default: the source and the host]
+    /// The title of the page [default: the source and the host, with its port if that is not 8080]
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
 

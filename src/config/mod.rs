@@ -7,7 +7,7 @@ pub mod cli;
 pub mod layer;
 pub mod source;
 pub mod state;
-mod title;
+pub mod title;
 pub mod value;
 pub mod world;
 
@@ -26,8 +26,12 @@ use crate::source::file::{Begin, Hints};
 use layer::{Layer, LogFormat};
 use source::Source;
 use state::State;
+use title::Title;
 use value::Flush;
 use world::{StdinKind, World};
+
+/// The port where nobody says another.
+const USUAL_PORT: u16 = 8080;
 
 /// Memory for history where nobody says otherwise, in bytes.
 const HISTORY: u64 = 64 << 20;
@@ -100,7 +104,7 @@ pub struct Config {
     /// The type of every event.
     pub event_type: Option<EventType>,
     /// The title of the page.
-    pub title: String,
+    pub title: Title,
     /// Names that may stand in Host.
     pub hosts: HostNames,
     /// Pages of other origins that may read.
@@ -211,7 +215,7 @@ impl Config {
             at_eof: at_eof(layer.exit_on_eof, &sources)?,
             tee: copying(layer.tee, &sources)?,
             event_type: layer.event_type.clone(),
-            title: layer.title.clone().unwrap_or_else(|| title::usual(&sources, world.hostname.as_deref())),
+            title: layer.title.clone().map_or_else(|| Title::usual(&sources, world.hostname.as_deref()), Title::Said),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
             sources,
@@ -283,7 +287,7 @@ fn time_within(name: &str, value: Duration, (least, most): (Duration, Duration))
 }
 
 fn addresses(layer: &Layer) -> Result<Addresses, ConfigError> {
-    let port = layer.port.unwrap_or(8080);
+    let port = layer.port.unwrap_or(USUAL_PORT);
     if layer.listen.is_empty() {
         return Ok(Addresses::Loopback(port));
     }

@@ -5,19 +5,47 @@
 
 use std::path::Path;
 
+use super::USUAL_PORT;
 use super::source::{Source, own_name, stdin_name};
 use crate::event::ChannelName;
 use crate::source::file::{Files, Glob};
 
-/// The title for these sources, of which there is at least one.
-pub fn usual(sources: &[Source], host: Option<&str>) -> String {
-    let first = sources.first().map(shown).unwrap_or_default();
-    let what = match sources.len() {
-        0 | 1 => first,
-        count => format!("{first} and {} more", count - 1),
-    };
-    let title = host.map_or_else(|| what.clone(), |host| format!("{what} · {host}"));
-    title.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }).collect()
+/// What the page is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Title {
+    /// As the user says.
+    Said(String),
+    /// What is read, and the name of the machine, if it has one.
+    Usual {
+        /// The sources, in a word.
+        what: String,
+        /// The machine.
+        host: Option<String>,
+    },
+}
+
+impl Title {
+    /// The usual one for these sources, of which there is at least one.
+    pub(super) fn usual(sources: &[Source], host: Option<&str>) -> Self {
+        let first = sources.first().map(shown).unwrap_or_default();
+        let what = match sources.len() {
+            0 | 1 => first,
+            count => format!("{first} and {} more", count - 1),
+        };
+        Self::Usual { what, host: host.map(str::to_owned) }
+    }
+
+    /// The title of a daemon that listens on this port: two daemons of one machine that read their standard input differ in nothing else.
+    #[must_use]
+    pub fn on(&self, port: u16) -> String {
+        let title = match self {
+            Self::Said(title) => return title.clone(),
+            Self::Usual { what, host: None } => what.clone(),
+            Self::Usual { what, host: Some(host) } if port == USUAL_PORT => format!("{what} · {host}"),
+            Self::Usual { what, host: Some(host) } => format!("{what} · {host}:{port}"),
+        };
+        title.chars().map(|c| if is_hidden(c) { '\u{FFFD}' } else { c }).collect()
+    }
 }
 
 /// What tells a source from others, in a word.
@@ -65,7 +93,7 @@ mod tests {
     fn title(texts: &[&str]) -> String {
         let texts: Vec<_> = texts.iter().map(OsString::from).collect();
         let world = World { directory: "/work".into(), ..World::default() };
-        usual(&sources(&texts, &world, 0o620).unwrap(), Some("build.example"))
+        Title::usual(&sources(&texts, &world, 0o620).unwrap(), Some("build.example")).on(8080)
     }
 
     #[test]
@@ -95,13 +123,20 @@ mod tests {
     #[test]
     fn a_machine_without_a_name_has_none() {
         let only = [Source::Stdin { channel: stdin_name() }];
-        assert_eq!(usual(&only, None), "standard input");
+        assert_eq!(Title::usual(&only, None).on(80), "standard input");
+    }
+
+    #[test]
+    fn daemons_of_one_machine_differ() {
+        let only = [Source::Stdin { channel: stdin_name() }];
+        assert_eq!(Title::usual(&only, Some("build")).on(8081), "standard input · build:8081");
+        assert_eq!(Title::Said("nightly".to_owned()).on(8081), "nightly");
     }
 
     #[test]
     fn the_name_of_a_file_turns_nothing_around() {
         let path = OsString::from_vec(b"/srv/none/a\x1b\xe2\x80\xaegpj\xff.log".to_vec());
         let sources = sources(&[path], &World::default(), 0o620).unwrap();
-        assert_eq!(usual(&sources, None), "a\u{FFFD}\u{FFFD}gpj\u{FFFD}.log");
+        assert_eq!(Title::usual(&sources, None).on(80), "a\u{FFFD}\u{FFFD}gpj\u{FFFD}.log");
     }
 }

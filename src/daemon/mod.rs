@@ -171,7 +171,10 @@ impl Daemon {
         };
         let reading = Reading { channels: &channels, fittings, stop: &daemon.reading };
         daemon.to_end = reading.start(&config, &mut daemon.tasks)?;
-        let server = daemon.server(config, channels)?;
+        let address = listeners.first().map(TcpListener::local_addr).transpose();
+        let title =
+            config.title.on(address.map_err(unexpected("could not use a listening socket"))?.map_or(0, |address| address.port()));
+        let server = daemon.server(config, channels, title)?;
         daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
         Ok(daemon)
     }
@@ -200,7 +203,7 @@ impl Daemon {
         Ok((Store::of(history), channels))
     }
 
-    fn server(&mut self, config: Config, channels: Channels) -> Result<Server, Fatal> {
+    fn server(&mut self, config: Config, channels: Channels, title: String) -> Result<Server, Fatal> {
         let connections = self.slots.limit() + http::SPARE_CONNECTIONS;
         let (give_back, returned) = mpsc::channel(connections);
         let equipment = Equipment {
@@ -220,7 +223,7 @@ impl Daemon {
             metrics: Arc::clone(&self.metrics),
             hosts: config.hosts,
             origins: config.origins,
-            title: config.title,
+            title,
             event_type: config.event_type,
             tail: config.tail,
             heartbeat: config.heartbeat,
