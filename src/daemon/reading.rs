@@ -90,7 +90,7 @@ impl Reading<'_> {
         let flush_partial = match (config.flush_partial, config.recipe.may_flush()) {
             (FlushPartial::Usual, MayFlush::Usual) => usual,
             (FlushPartial::After(pause), MayFlush::Usual | MayFlush::IfAsked) => Some(pause),
-            (FlushPartial::Usual | FlushPartial::After(_), _) | (FlushPartial::Never, _) => None,
+            (FlushPartial::Usual | FlushPartial::After(_) | FlushPartial::Never, _) => None,
         };
         Manner { flush_partial, writer }
     }

@@ -49,9 +49,8 @@ impl Rule {
         match (self, line, within) {
             (Self::Start(start), ..) => (!start.is_match(line)).then_some(Within::Lines),
             (Self::Indent, [b' ' | b'\t', ..], Within::TracebackBegun | Within::Traceback) => Some(Within::Traceback),
-            (Self::Indent, [b' ' | b'\t', ..], Within::Lines) => Some(Within::Lines),
             (Self::Indent, [], _) => None,
-            (Self::Indent, _, Within::Traceback) => Some(Within::Lines),
+            (Self::Indent, [b' ' | b'\t', ..], Within::Lines) | (Self::Indent, _, Within::Traceback) => Some(Within::Lines),
             (Self::Indent, ..) => line.starts_with(CAUSE).then_some(Within::Lines),
         }
     }

@@ -168,13 +168,13 @@ impl Mapper {
                 self.tally.unmapped += u64::from(record.is_none());
                 self.add(Lane::Only, record.unwrap_or_else(|| plain(line.content)), bytes, now, out);
             }
-            Format::Cri(fields) => match cri::parse(line.content) {
-                Some(parsed) => self.join(fields, parsed, bytes, now, out),
-                None => {
-                    self.tally.unmapped += 1;
-                    self.add(Lane::Only, plain(line.content), bytes, now, out);
+            Format::Cri(fields) => {
+                if let Some(parsed) = cri::parse(line.content) {
+                    return self.join(fields, parsed, bytes, now, out);
                 }
-            },
+                self.tally.unmapped += 1;
+                self.add(Lane::Only, plain(line.content), bytes, now, out);
+            }
             Format::Text | Format::Null | Format::EventStream => self.add(Lane::Only, plain(line.content), bytes, now, out),
         }
     }
@@ -257,7 +257,7 @@ impl Mapper {
                 self.pending.done(lane, record, part.bytes.clone(), Seam::None);
             }
         }
-        LANES.into_iter().for_each(|lane| self.pending.end_group(lane));
+        self.pending.end_groups();
         self.pending.release_all(&mapping, out);
     }
 
@@ -279,7 +279,7 @@ impl Mapper {
         if is_over(self.pending.stuck) {
             self.give_up(out);
         } else if is_over(self.pending.grew) {
-            LANES.into_iter().for_each(|lane| self.pending.end_group(lane));
+            self.pending.end_groups();
             self.release(now, out);
         }
     }

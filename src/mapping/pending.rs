@@ -196,6 +196,13 @@ impl Pending {
         cut
     }
 
+    /// All groups are whole.
+    pub fn end_groups(&mut self) {
+        for lane in LANES {
+            self.end_group(lane);
+        }
+    }
+
     /// A group is whole.
     pub fn end_group(&mut self, lane: Lane) {
         self.close(lane, Seam::None);

@@ -59,7 +59,7 @@ struct Worked {
 /// What takes bytes.
 #[derive(Debug)]
 enum Input {
-    Lines(Framer, Mapper),
+    Lines(Framer, Box<Mapper>),
     Stream(Takeover),
 }
 
@@ -121,7 +121,8 @@ impl Middle {
             let framer = Framer::new(max_line);
             return Self(Way::Plain(Plain { framer, mapping, lines: 0, has_ended: false }));
         }
-        let lines = |terminator| Input::Lines(Framer::of(terminator, max_line), Mapper::new(Arc::clone(&mapping), max_line));
+        let lines =
+            |terminator| Input::Lines(Framer::of(terminator, max_line), Box::new(Mapper::new(Arc::clone(&mapping), max_line)));
         let input = match mapping.format {
             Format::EventStream => Input::Stream(Takeover::new(max_line)),
             Format::Null => lines(Terminator::Nul),

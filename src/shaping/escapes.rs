@@ -58,13 +58,9 @@ impl State {
         match (self, byte) {
             (Self::String, BELL) => Self::Text,
             (Self::String, ESCAPE) => Self::StringEscape,
-            (Self::String, _) => Self::String,
-            (_, ESCAPE) => Self::Escape,
-            (Self::Escape, b'[') => Self::Control,
-            (Self::Escape | Self::StringEscape, b']' | b'P' | b'X' | b'^' | b'_') => Self::String,
-            (Self::Escape, b' '..=b'/') => Self::Escape,
-            (Self::StringEscape, b'[') => Self::Control,
-            (Self::Control, b' '..=b'?') => Self::Control,
+            (Self::Escape | Self::StringEscape, b']' | b'P' | b'X' | b'^' | b'_') | (Self::String, _) => Self::String,
+            (Self::Escape | Self::StringEscape, b'[') | (Self::Control, b' '..=b'?') => Self::Control,
+            (_, ESCAPE) | (Self::Escape, b' '..=b'/') => Self::Escape,
             _ => Self::Text,
         }
     }
@@ -81,7 +77,9 @@ mod tests {
 
     fn stripped(pieces: &[&[u8]]) -> Vec<u8> {
         let (mut stripper, mut out) = (Stripper::default(), Vec::new());
-        pieces.iter().for_each(|piece| stripper.strip(piece, &mut out));
+        for piece in pieces {
+            stripper.strip(piece, &mut out);
+        }
         out
     }
 
