@@ -37,7 +37,7 @@ pub struct MappingLayer {
     #[arg(long, value_name = "FIELDS", value_parser = field, value_delimiter = ',')]
     pub only_fields: Vec<Field>,
 
-    /// Lines that begin with a space or a tab go on with the one before: a stack trace is one event [default: off]
+    /// indent: lines that begin with a space or a tab go on with the one before, so that a stack trace is one event [default: off]
     #[arg(long, value_name = "RULE", value_enum, hide_possible_values = true)]
     pub multiline: Option<MultilineName>,
 

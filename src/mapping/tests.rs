@@ -111,7 +111,7 @@ fn parts_of_a_container_s_line_are_joined_and_keep_their_order() {
     let mut bench = Bench::new(cri(Some("stream")), 100);
     bench.push("2026-T stdout P one \n");
     bench.push("2026-T stderr F two\n2026-T stdout P three \n");
-    assert_eq!((bench.take(), bench.held()), (vec![], 66));
+    assert_eq!((bench.take(), bench.held()), (vec![], 64));
     bench.push("2026-T stdout F four\n2026-T stdout F five\n");
     assert_eq!(
         (bench.take(), bench.held()),
