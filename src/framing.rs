@@ -1,8 +1,8 @@
 //! Bytes to lines.
 //!
-//! A line ends at LF; a CR directly before it belongs to the terminator. What follows the last LF is *unfinished*: it is
-//! held until its end comes or the source ends. A line of more than `max_line` bytes becomes several, each cut at a
-//! character boundary, so that memory stays bounded and no U+FFFD is made where the input had a good character.
+//! A line ends at LF; a CR directly before it belongs to the terminator. Records of `find -print0` end at NUL, and everything else is content.
+//! What follows the last terminator is *unfinished*: it is held until its end comes or the source ends. A line of more than `max_line` bytes
+//! becomes several, each cut at a character boundary, so that memory stays bounded and no U+FFFD is made where the input had a good character.
 //!
 //! Where the bytes are cut by the reads makes no difference to the lines: that is this module's law, and its property test.
 //!
@@ -14,9 +14,41 @@ use memchr::{memchr, memchr_iter, memrchr};
 /// The longest progress state that is shown, in bytes: more than any terminal is wide.
 const MAX_PROGRESS: usize = 4096;
 
+/// What framing yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// Its bytes, without the terminator.
+    pub content: &'a [u8],
+    /// How many bytes of the source it takes, with its terminator.
+    pub length: usize,
+    /// Whether this is all of it.
+    pub ending: Ending,
+}
+
+/// How a line ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// With its terminator, or with the source.
+    #[default]
+    Whole,
+    /// It was longer than it may be: the next line is its next part.
+    GoesOn,
+}
+
+/// What ends a line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Terminator {
+    /// LF, and a CR before it.
+    #[default]
+    Newline,
+    /// NUL alone.
+    Nul,
+}
+
 /// Cuts a source's bytes into lines.
 #[derive(Debug)]
 pub struct Framer {
+    terminator: Terminator,
     /// Bytes of content up to which a line stays whole.
     max_line: usize,
     /// The unfinished line: never more than `max_line` + 1 bytes between two calls.
@@ -33,13 +65,20 @@ impl Framer {
     /// A framer for lines of at most `max_line` bytes, at least 1.
     #[must_use]
     pub fn new(max_line: usize) -> Self {
-        Self { max_line: max_line.max(1), unfinished: Vec::new(), overwritten: false, long_lines: 0, is_rest: false }
+        Self::of(Terminator::Newline, max_line)
+    }
+
+    /// A framer for lines that end in this.
+    #[must_use]
+    pub fn of(terminator: Terminator, max_line: usize) -> Self {
+        let (unfinished, max_line) = (Vec::new(), max_line.max(1));
+        Self { terminator, max_line, unfinished, overwritten: false, long_lines: 0, is_rest: false }
     }
 
     /// Takes the next bytes of the source and gives every line that they finish.
-    pub fn push(&mut self, bytes: &[u8], mut line: impl FnMut(&[u8])) {
+    pub fn push(&mut self, bytes: &[u8], mut line: impl FnMut(Line<'_>)) {
         let mut start = 0;
-        for newline in memchr_iter(b'\n', bytes) {
+        for newline in memchr_iter(self.terminator.byte(), bytes) {
             self.finish(&bytes[start..newline], &mut line);
             start = newline + 1;
         }
@@ -47,10 +86,10 @@ impl Framer {
     }
 
     /// The source has ended: gives the last line if no LF ended it.
-    pub fn end(&mut self, mut line: impl FnMut(&[u8])) {
+    pub fn end(&mut self, mut line: impl FnMut(Line<'_>)) {
         if !self.unfinished.is_empty() {
             let last = std::mem::take(&mut self.unfinished);
-            self.give(&last, &mut line);
+            self.give(&last, last.len(), &mut line);
             self.reset();
         }
     }
@@ -86,13 +125,13 @@ impl Framer {
     }
 
     /// `tail` is the last piece of a line whose LF has come.
-    fn finish(&mut self, tail: &[u8], line: &mut impl FnMut(&[u8])) {
+    fn finish(&mut self, tail: &[u8], line: &mut impl FnMut(Line<'_>)) {
         if self.unfinished.is_empty() {
-            self.give(without_cr(tail), line);
+            self.give(self.terminator.content(tail), tail.len() + 1, line);
         } else {
             let mut whole = std::mem::take(&mut self.unfinished);
             whole.extend_from_slice(tail);
-            self.give(without_cr(&whole), line);
+            self.give(self.terminator.content(&whole), whole.len() + 1, line);
             whole.clear();
             self.unfinished = whole; // its memory serves the next unfinished line
         }
@@ -100,37 +139,37 @@ impl Framer {
     }
 
     /// Keeps what has no LF yet, and gives the parts of it that are certain to be too long for one line.
-    fn hold(&mut self, tail: &[u8], line: &mut impl FnMut(&[u8])) {
-        self.overwritten |= memchr(b'\r', tail).is_some();
+    fn hold(&mut self, tail: &[u8], line: &mut impl FnMut(Line<'_>)) {
+        self.overwritten |= self.terminator == Terminator::Newline && memchr(b'\r', tail).is_some();
         self.unfinished.extend_from_slice(tail);
         let mut given = 0;
         // One byte over the limit decides, unless it is a CR: with the LF to come it would be no content.
-        while self.unfinished.len() - given > self.max_line
-            && (self.unfinished.len() - given > self.max_line + 1 || self.unfinished.last() != Some(&b'\r'))
-        {
+        let may_end = self.terminator == Terminator::Newline && self.unfinished.last() == Some(&b'\r');
+        while self.unfinished.len() - given > self.max_line + usize::from(may_end) {
             given += self.give_part(&self.unfinished[given..], line);
             self.count_long_line();
         }
         if given > 0 {
             self.unfinished.drain(..given);
-            self.overwritten = memchr(b'\r', &self.unfinished).is_some();
+            self.overwritten &= memchr(b'\r', &self.unfinished).is_some();
         }
     }
 
-    /// Gives a line whole, or in parts if it is too long.
-    fn give(&mut self, mut content: &[u8], line: &mut impl FnMut(&[u8])) {
+    /// Gives a line of so many bytes of the source whole, or in parts if it is too long.
+    fn give(&mut self, mut content: &[u8], mut length: usize, line: &mut impl FnMut(Line<'_>)) {
         while content.len() > self.max_line {
             let given = self.give_part(content, line);
             content = &content[given..];
+            length -= given;
             self.count_long_line();
         }
-        line(content);
+        line(Line { content, length, ending: Ending::Whole });
     }
 
     /// Gives one part of a line that is too long and returns its length.
-    fn give_part(&self, content: &[u8], line: &mut impl FnMut(&[u8])) -> usize {
+    fn give_part(&self, content: &[u8], line: &mut impl FnMut(Line<'_>)) -> usize {
         let cut = character_boundary(content, self.max_line);
-        line(&content[..cut]);
+        line(Line { content: &content[..cut], length: cut, ending: Ending::GoesOn });
         cut
     }
 
@@ -142,6 +181,23 @@ impl Framer {
     fn reset(&mut self) {
         self.overwritten = false;
         self.is_rest = false;
+    }
+}
+
+impl Terminator {
+    fn byte(self) -> u8 {
+        match self {
+            Self::Newline => b'\n',
+            Self::Nul => 0,
+        }
+    }
+
+    /// What stands before it, as content.
+    fn content(self, before: &[u8]) -> &[u8] {
+        match self {
+            Self::Newline => without_cr(before),
+            Self::Nul => before,
+        }
     }
 }
 
@@ -185,13 +241,13 @@ mod tests {
         let mut start = 0;
         for &cut in cuts.iter().filter(|cut| **cut <= input.len()) {
             if cut >= start {
-                framer.push(&input[start..cut], |line| lines.push(line.to_vec()));
+                framer.push(&input[start..cut], |line| lines.push(line.content.to_vec()));
                 assert!(framer.unfinished.len() <= max_line + 1, "held {} bytes", framer.unfinished.len());
                 start = cut;
             }
         }
-        framer.push(&input[start..], |line| lines.push(line.to_vec()));
-        framer.end(|line| lines.push(line.to_vec()));
+        framer.push(&input[start..], |line| lines.push(line.content.to_vec()));
+        framer.end(|line| lines.push(line.content.to_vec()));
         (lines, framer.long_lines)
     }
 
@@ -218,6 +274,23 @@ mod tests {
     fn lines_end_at_lf_and_lose_one_cr() {
         let (lines, _) = framed(100, b"a\r\n\nb\rc\n\r\r\nlast", &[]);
         assert_eq!(lines, [&b"a"[..], b"", b"b\rc", b"\r", b"last"]);
+    }
+
+    #[test]
+    fn records_end_at_nul_and_keep_everything_else() {
+        let mut records = Vec::new();
+        let mut framer = Framer::of(Terminator::Nul, 4);
+        for piece in [&b"a\n\r"[..], b"\0\0abcd\r", b"\0x"] {
+            framer.push(piece, |line| records.push((line.content.to_vec(), line.length, line.ending)));
+        }
+        assert!(!framer.is_overwritten());
+        framer.end(|line| records.push((line.content.to_vec(), line.length, line.ending)));
+        let record = |content: &[u8], length, ending| (content.to_vec(), length, ending);
+        let expected = [(&b"a\n\r"[..], 4), (b"", 1), (b"abcd", 4), (b"\r", 2), (b"x", 1)];
+        let endings = [Ending::Whole, Ending::Whole, Ending::GoesOn, Ending::Whole, Ending::Whole];
+        let expected: Vec<_> =
+            expected.into_iter().zip(endings).map(|((content, length), ending)| record(content, length, ending)).collect();
+        assert_eq!(records, expected);
     }
 
     #[test]
@@ -261,6 +334,21 @@ mod tests {
         ) {
             cuts.sort_unstable();
             prop_assert_eq!(framed(max_line, &input, &cuts), model(max_line, &input));
+        }
+
+        #[test]
+        fn what_is_given_and_what_is_held_is_all_of_the_source(input in "[a€\r\n]{0,60}", cut in 0..60_usize, max_line in 1..9_usize) {
+            let (mut framer, mut given, mut went_on) = (Framer::new(max_line), 0, None);
+            let (first, rest) = input.as_bytes().split_at(cut.min(input.len()));
+            for piece in [first, rest] {
+                framer.push(piece, |line| {
+                    if went_on == Some(Ending::GoesOn) {
+                        assert!(!line.content.is_empty());
+                    }
+                    (given, went_on) = (given + line.length, Some(line.ending));
+                });
+            }
+            prop_assert_eq!(given + framer.held(), input.len());
         }
 
         #[test]

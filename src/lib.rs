@@ -3,9 +3,9 @@
 //! ```text
 //!  stdin   pipe   file
 //!      │ bytes
-//!   source ▸ framing ▸ mapping ▸ store ▸ channel ▸ http ▸ browser
-//!            lines     events    ids     batches,  cursors
-//!                                        views
+//!   source ▸ framing ▸ mapping ▸ shaping ▸ store ▸ channel ▸ http ▸ browser
+//!            lines     events    events    ids     batches,  cursors
+//!                                                  views
 //! ```
 //!
 //! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are
@@ -17,7 +17,7 @@
 //! Five rules hold the house together:
 //! 1. Input does not know output: `source` gives bytes; `http` sees [`channel::Channels`], and of `store` what it reads
 //!    from the disk, never writes; neither names the other.
-//! 2. `framing`, `mapping`, `event`, `sse` and the heart of `channel` know no tokio, no I/O and no clock.
+//! 2. `framing`, `mapping`, `shaping`, `event`, `sse` and the heart of `channel` know no tokio, no I/O and no clock.
 //! 3. An event is encoded once. What goes out is shared memory.
 //! 4. The store names events, and they are published in the order of their names.
 //! 5. Only `daemon` starts long-lived tasks and sees the whole configuration.
@@ -27,6 +27,8 @@ pub mod source;
 pub mod framing;
 
 pub mod mapping;
+
+pub mod shaping;
 
 pub mod event;
 

@@ -28,7 +28,19 @@ pub struct Metrics {
     pub input_lines: Counter,
     /// Lines longer than `--max-line`.
     pub long_lines: Counter,
-    /// Times that bytes of a source were lost: truncations, and files that could not be found any more.
+    /// Lines that are not of the `--format`.
+    pub unmapped_lines: Counter,
+    /// Types from data that are reserved or cannot be one.
+    pub refused_types: Counter,
+    /// Groups of lines longer than `--max-line`.
+    pub cut_groups: Counter,
+    /// Events of an event stream on the input that its end has cut, or which are longer than `--max-line`.
+    pub cut_events: Counter,
+    /// Events left out by `--match` and `--drop`.
+    pub unwanted_events: Counter,
+    /// Events left out by `--rate-limit`.
+    pub limited_events: Counter,
+    /// Times that something of a source was lost: truncations, files that could not be found any more, gaps of an event stream on the input.
     pub source_gaps: Counter,
     /// Times that a source could not be read.
     pub source_failures: Counter,

@@ -17,7 +17,6 @@ use sse_bridge::http::query::{Format, Heartbeat};
 use sse_bridge::http::reactor::wire::Framing;
 use sse_bridge::http::reactor::{After, Equipment, Newcomer, Reactors, Ticket};
 use sse_bridge::http::slots::Slots;
-use sse_bridge::mapping::Mapper;
 use sse_bridge::metrics::Metrics;
 use sse_bridge::pipeline::{Fittings, Manner, Pipeline, Writer};
 use sse_bridge::sse;
@@ -135,8 +134,7 @@ fn nothing_grows_and_nothing_is_allocated_for_a_delivery() {
 /// What is read at once costs a few blocks of memory, however many lines it is.
 fn reading_allocates_nothing_for_a_line() {
     let channels = Channels::new(1 << 20, 1);
-    let fittings =
-        Fittings { max_line: 1 << 20, mapper: Mapper::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
+    let fittings = Fittings { max_line: 1 << 20, recipe: Arc::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
     let manner = Manner { flush_partial: None, writer: Writer::Pipe };
     let mut pipeline = Pipeline::new(&fittings, manner, channels.open("x".parse().unwrap()));
     let lines = [vec![b'x'; 119], b"\n".to_vec()].concat().repeat(500);

@@ -74,7 +74,7 @@ pub struct Gap {
 
 /// Why something is missing: the first three of a client, the others of a source, for everybody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// Dropped from the history before the client asked.
     Dropped,
@@ -88,6 +88,10 @@ pub enum Reason {
     Overwritten,
     /// The file went away before it was read to its end.
     Vanished,
+    /// The source gave more than its `--rate-limit`.
+    RateLimit,
+    /// The event stream that is the source has a gap itself.
+    Upstream,
 }
 
 impl Cursor {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::mapping::MappingLayer;
+use super::shaping::ShapingLayer;
 use super::value::{self, Flush};
 use crate::channel::Tail;
 use crate::http::listener::Listen;
@@ -113,6 +115,14 @@ pub struct Layer {
     /// The type of every event, for addEventListener(TYPE) [default: none, for onmessage]
     #[arg(long, value_name = "TYPE")]
     pub event_type: Option<EventType>,
+
+    /// How lines become events.
+    #[command(flatten)]
+    pub mapping: MappingLayer,
+
+    /// What becomes of events.
+    #[command(flatten)]
+    pub shaping: ShapingLayer,
 
     /// The title of the page [default: the source and the host, with its port if that is not 8080]
     #[arg(long, value_name = "TEXT")]

@@ -5,6 +5,8 @@
 
 pub mod cli;
 pub mod layer;
+pub mod mapping;
+pub mod shaping;
 pub mod source;
 pub mod state;
 pub mod title;
@@ -13,6 +15,7 @@ pub mod world;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::Tail;
@@ -20,7 +23,7 @@ use crate::http::host::HostNames;
 use crate::http::listener::{self, ListenError, ListenHost};
 use crate::http::origin::Origins;
 use crate::mapping::EventType;
-
+use crate::pipeline::middle::Recipe;
 use crate::source::file::{Begin, Hints};
 
 use layer::{Layer, LogFormat};
@@ -103,6 +106,8 @@ pub struct Config {
     pub tee: Copying,
     /// The type of every event.
     pub event_type: Option<EventType>,
+    /// How lines become events.
+    pub recipe: Arc<Recipe>,
     /// The title of the page.
     pub title: Title,
     /// Names that may stand in Host.
@@ -215,6 +220,7 @@ impl Config {
             at_eof: at_eof(layer.exit_on_eof, &sources)?,
             tee: copying(layer.tee, &sources)?,
             event_type: layer.event_type.clone(),
+            recipe: Arc::new(Recipe { mapping: layer.mapping.check(layer.event_type.as_ref())?, shaping: layer.shaping.check()? }),
             title: layer.title.clone().map_or_else(|| Title::usual(&sources, world.hostname.as_deref()), Title::Said),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,

@@ -37,7 +37,6 @@ use crate::http::reactor::{Equipment, Reactors, TICK};
 use crate::http::router::{Site, Told};
 use crate::http::slots::Slots;
 use crate::http::{self, Server, listener};
-use crate::mapping::Mapper;
 use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
 use crate::source;
@@ -165,7 +164,7 @@ impl Daemon {
         let (store, channels) = daemon.open_store(&config)?;
         let fittings = Fittings {
             max_line: config.max_line,
-            mapper: Mapper { event_type: config.event_type.clone() },
+            recipe: Arc::clone(&config.recipe),
             store: Arc::new(store),
             metrics: Arc::clone(&daemon.metrics),
         };

@@ -15,6 +15,7 @@ use crate::config::world::StdinKind;
 use crate::config::{Config, Copying, FifoAtEnd, FlushPartial};
 use crate::event::ChannelName;
 use crate::pipeline::lanes::{self, Lanes};
+use crate::pipeline::middle::MayFlush;
 use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
 use crate::source::Stop;
 use crate::source::fifo::{Fifo, Make};
@@ -86,10 +87,10 @@ impl Reading<'_> {
     }
 
     fn manner(writer: Writer, usual: Option<Duration>, config: &Config) -> Manner {
-        let flush_partial = match config.flush_partial {
-            FlushPartial::Usual => usual,
-            FlushPartial::After(pause) => Some(pause),
-            FlushPartial::Never => None,
+        let flush_partial = match (config.flush_partial, config.recipe.may_flush()) {
+            (FlushPartial::Usual, MayFlush::Usual) => usual,
+            (FlushPartial::After(pause), MayFlush::Usual | MayFlush::IfAsked) => Some(pause),
+            (FlushPartial::Usual | FlushPartial::After(_) | FlushPartial::Never, _) => None,
         };
         Manner { flush_partial, writer }
     }

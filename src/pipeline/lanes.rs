@@ -84,7 +84,7 @@ impl Lanes {
         let due: Vec<_> = self.due.iter().filter(|(_, at)| **at <= now).map(|(file, _)| *file).collect();
         for file in due {
             if let Some(Lane { path, pipeline }) = self.files.get_mut(&file) {
-                pipeline.do_what_is_due(now, || source.position_behind(*path, file));
+                pipeline.do_what_is_due(now, |held| source.position_behind(*path, file, held));
                 note_due(&mut self.due, file, pipeline);
             }
         }
@@ -184,13 +184,11 @@ mod tests {
 
     use super::super::Writer;
     use super::*;
-    use crate::mapping::Mapper;
     use crate::source::Sink;
     use crate::store::Store;
 
     fn lanes(channels: &Channels) -> Lanes {
-        let fittings =
-            Fittings { max_line: 100, mapper: Mapper::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
+        let fittings = Fittings { max_line: 100, recipe: Arc::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
         Lanes::new(fittings, Manner { flush_partial: None, writer: Writer::File }, channels.clone())
     }
 
@@ -202,7 +200,7 @@ mod tests {
             Ok(Step::Stopped)
         }
 
-        fn position_behind(&mut self, _: PathKey, _: FileKey) -> Option<&str> {
+        fn position_behind(&mut self, _: PathKey, _: FileKey, _: usize) -> Option<&str> {
             None
         }
     }

@@ -1,34 +1,36 @@
 //! One source's whole way: bytes become lines, lines become events, events are named and published.
 //!
 //! ```text
-//! source.read ▸ framer.push ▸ mapper.map ▸ turn.add ▸ channel.publish
+//! source.read ▸ middle.work: framing ▸ mapping ▸ shaping ▸ turn.add ▸ channel.publish
 //! ```
 //!
 //! Standard input and inherited descriptors are one text ([`run`]). What a followed path gives is one text for each file that stands behind it
 //! ([`lanes`]). Nothing here waits for a client: the only thing that can slow a writer down is the user's own `--tee`.
 
 pub mod lanes;
+pub mod middle;
+mod oddities;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tracing::warn;
 
-use crate::channel::{Channel, ChannelLife, Ears, EndReason};
+use crate::channel::{Channel, ChannelLife, Ears, EndReason, Gap, Reason};
 use crate::clock::now;
-use crate::event::{Age, ChannelName};
-use crate::framing::Framer;
-use crate::mapping::Mapper;
+use crate::event::{Age, ChannelName, EventId, Position};
 use crate::metrics::Metrics;
+use crate::shaping::Item;
 use crate::source::file::Mark;
 use crate::source::hint::BlockBuffering;
 use crate::source::stream::Stream;
 use crate::source::{Read, tee::Tee};
-use crate::store::Store;
+use crate::store::{Store, Turn};
+use middle::{Middle, Recipe};
+use oddities::Oddities;
 
 /// A channel shows at most five progress states a second.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -44,6 +46,9 @@ const REST: Duration = Duration::from_micros(200);
 const MORE_REST: Duration = Duration::from_micros(100);
 const LONG_REST: Duration = Duration::from_micros(500);
 
+/// How long the position of a source waits for an event to be stored with, if there are only lines that are left out.
+const POSITION_AFTER: Duration = Duration::from_secs(1);
+
 /// What is little, in bytes: far less than a pipe holds, so that no writer waits.
 const LITTLE: usize = 4096;
 
@@ -55,8 +60,8 @@ const JUST_BEFORE: Duration = Duration::from_millis(1);
 pub struct Fittings {
     /// Bytes up to which a line stays whole.
     pub max_line: usize,
-    /// Lines to events.
-    pub mapper: Mapper,
+    /// How lines become events.
+    pub recipe: Arc<Recipe>,
     /// Who names events.
     pub store: Arc<Store>,
     /// What is counted.
@@ -84,7 +89,7 @@ pub enum Writer {
 /// The way from a text's bytes to its channel.
 #[derive(Debug)]
 pub struct Pipeline {
-    framer: Framer,
+    middle: Middle,
     fittings: Fittings,
     manner: Manner,
     channel: Channel,
@@ -99,8 +104,10 @@ pub struct Pipeline {
     pushed: Option<Instant>,
     /// How long it rests, if it does.
     rest: Option<Duration>,
-    /// Whether a line over the limit has been told; once for each source.
-    long_line_told: Arc<AtomicBool>,
+    /// When a position is stored that no event has come with.
+    position_due: Option<Instant>,
+    /// What is odd is told once for each source.
+    oddities: Arc<Oddities>,
     /// What the source gave.
     read: Summary,
 }
@@ -147,7 +154,7 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
                 return Err(error);
             }
         }
-        pipeline.do_what_is_due(Instant::now(), || None);
+        pipeline.do_what_is_due(Instant::now(), |_| None);
         if let Some(rest) = pipeline.rest() {
             thread::sleep(rest);
         }
@@ -168,7 +175,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(fittings: &Fittings, manner: Manner, channel: Channel) -> Self {
         Self {
-            framer: Framer::new(fittings.max_line),
+            middle: Middle::new(&fittings.recipe, fittings.max_line),
             fittings: fittings.clone(),
             manner,
             channel,
@@ -178,7 +185,8 @@ impl Pipeline {
             flush_due: None,
             pushed: None,
             rest: None,
-            long_line_told: Arc::default(),
+            position_due: None,
+            oddities: Arc::default(),
             read: Summary::default(),
         }
     }
@@ -187,20 +195,22 @@ impl Pipeline {
     #[must_use]
     fn beside(&self) -> Self {
         let mut other = Self::new(&self.fittings, self.manner, self.channel.clone());
-        other.long_line_told = Arc::clone(&self.long_line_told);
+        other.oddities = Arc::clone(&self.oddities);
         other
     }
 
     /// Takes the next bytes of the text, and asks the mark for the position of the source behind the events that they make.
     pub fn push(&mut self, bytes: &[u8], age: Age, mut mark: Option<Mark<'_>>) {
-        let Self { framer, fittings, channel, .. } = self;
+        self.middle.work(bytes, age, Instant::now);
+        let Self { middle, fittings, channel, .. } = self;
         let mut turn = fittings.store.turn(channel.name(), now(), age);
-        framer.push(bytes, |line| turn.add(fittings.mapper.map(line)));
-        let lines = turn.count();
-        let position = mark.as_mut().and_then(|mark| mark.position(lines, framer.held()));
+        middle.give(bytes, |item| add(&mut turn, channel, item));
+        let (events, held) = (turn.count(), middle.held());
+        let position = mark.as_mut().and_then(|mark| mark.position(events, held));
         let ears = channel.publish(turn.commit(position), ChannelLife::Open);
         drop(turn);
-        self.count(bytes.len(), lines);
+        self.note_position(events, mark);
+        self.count(bytes.len());
         self.look_ahead(bytes.len(), ears);
     }
 
@@ -220,35 +230,49 @@ impl Pipeline {
         self.read
     }
 
-    /// The unfinished line becomes an event: nothing will finish it. `position` is that of the source behind it, stored even if there is none.
+    /// The unfinished line becomes an event, and what it belongs to: nothing will finish it. `position` is that of the source behind it, stored even
+    /// if there is none.
     pub fn flush(&mut self, position: Option<&str>) {
-        let Self { framer, fittings, channel, .. } = self;
+        self.middle.end(Instant::now());
+        self.publish(position);
+        (self.progress_due, self.flush_due) = (None, None);
+    }
+
+    /// What the middle has made becomes events.
+    fn publish(&mut self, position: Option<&str>) {
+        let Self { middle, fittings, channel, .. } = self;
         let mut turn = fittings.store.turn(channel.name(), now(), Age::New);
-        framer.end(|line| turn.add(fittings.mapper.map(line)));
-        let lines = turn.count();
+        middle.give(&[], |item| add(&mut turn, channel, item));
         channel.publish(turn.commit(position), ChannelLife::Open);
         drop(turn);
-        (self.progress_due, self.flush_due) = (None, None);
-        self.count(0, lines);
+        self.position_due = None;
+        self.count(0);
     }
 
     /// When the pipeline wants to be called though nothing was read.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.progress_due.into_iter().chain(self.buffering.due()).chain(self.flush_due).min()
+        let own = self.progress_due.into_iter().chain(self.flush_due).chain(self.position_due);
+        own.chain(self.buffering.due()).chain(self.middle.due()).min()
     }
 
-    /// Does what was put off. `position` gives that of the source behind the unfinished line.
-    pub fn do_what_is_due<'p>(&mut self, now: Instant, position: impl FnOnce() -> Option<&'p str>) {
-        if self.progress_due.is_some_and(|due| due <= now) {
+    /// Does what was put off. `position` gives that of the source before so many of its last bytes.
+    pub fn do_what_is_due<'p>(&mut self, now: Instant, position: impl FnOnce(usize) -> Option<&'p str>) {
+        let is_over = |due: Option<Instant>| due.is_some_and(|due| due <= now);
+        if is_over(self.progress_due) {
             self.progress_due = None;
-            if let Some(state) = self.framer.progress() {
-                self.channel.show_progress(state);
+            if let Some(state) = self.middle.progress() {
+                self.channel.show_progress(&state);
                 self.progress_shown = Some(now);
             }
         }
-        if self.flush_due.is_some_and(|due| due <= now) {
-            self.flush(position());
+        if is_over(self.flush_due) {
+            self.flush(position(0));
+        } else if is_over(self.middle.due()) {
+            self.middle.do_what_is_due(now);
+            self.publish(position(self.middle.held()));
+        } else if is_over(self.position_due) {
+            self.publish(position(self.middle.held()));
         }
         if self.buffering.is_time_to_tell(now) {
             let channel = self.channel.name();
@@ -256,11 +280,23 @@ impl Pipeline {
         }
     }
 
-    fn count(&mut self, bytes: usize, lines: u64) {
+    /// Lines that have become no event move the position of a source, too; it is stored with the next event, or after a while.
+    fn note_position(&mut self, events: u64, mark: Option<Mark<'_>>) {
+        let Some(mut mark) = mark else { return };
+        if events > 0 {
+            self.position_due = None;
+        } else if self.middle.leaves_out() && mark.note(self.middle.held()) {
+            self.position_due = self.position_due.or_else(|| Some(Instant::now() + POSITION_AFTER));
+        }
+    }
+
+    fn count(&mut self, bytes: usize) {
+        let found = self.middle.take_tally();
         self.read.bytes += bytes as u64;
-        self.read.lines += lines;
+        self.read.lines += found.lines;
         self.fittings.metrics.input_bytes.add(bytes as u64);
-        self.fittings.metrics.input_lines.add(lines);
+        self.fittings.metrics.input_lines.add(found.lines);
+        self.oddities.note(&found, self.channel.name(), &self.fittings.metrics);
     }
 
     /// Notes what may have to be done or told later, now that `count` bytes have been framed.
@@ -273,21 +309,26 @@ impl Pipeline {
             Ears::Busy => Some(REST),
             Ears::Deaf => Some(self.rest.map_or(REST, |rest| (rest + MORE_REST).min(LONG_REST))),
         };
-        let is_inside_line = self.framer.is_inside_line();
+        let is_inside_line = self.middle.is_inside_line();
         if self.manner.writer == Writer::Pipe {
             self.buffering.note(count, is_inside_line, now);
         }
         self.flush_due = self.manner.flush_partial.filter(|_| is_inside_line).map(|pause| now + pause);
         // What is due stays due: a writer that never pauses must not put it off for ever.
         let next = || self.progress_shown.map_or(now, |shown| shown + PROGRESS_EVERY).max(now + PROGRESS_SETTLES);
-        self.progress_due = self.framer.is_overwritten().then(|| self.progress_due.unwrap_or_else(next));
-        let long_lines = std::mem::take(&mut self.framer.long_lines);
-        if long_lines > 0 {
-            if !self.long_line_told.swap(true, Ordering::Relaxed) {
-                let channel = self.channel.name();
-                warn!(%channel, "a line longer than --max-line became several events; this is said once");
-            }
-            self.fittings.metrics.long_lines.add(long_lines);
-        }
+        self.progress_due = self.middle.is_overwritten().then(|| self.progress_due.unwrap_or_else(next));
     }
+}
+
+/// Names what has been made. A gap is an event of the stream, at its place.
+fn add(turn: &mut Turn<'_>, channel: &Channel, item: Item<'_>) {
+    let (reason, lost) = match item {
+        Item::Event(event) => return turn.add(event),
+        Item::LimitGap { lost } => (Reason::RateLimit, Some(lost)),
+        Item::UpstreamGap { lost } => (Reason::Upstream, lost),
+    };
+    let to = turn.position();
+    let before = || EventId { position: Position { number: to.number - 1, ..to }, channel: Some(channel.name().clone()) };
+    let from = if turn.count() > 0 { Some(before()) } else { channel.newest() };
+    turn.add_control("gap", &Gap { channels: vec![channel.name().clone()], reason, from, to, lost });
 }

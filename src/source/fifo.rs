@@ -230,7 +230,7 @@ impl Paths for Fifo {
         Ok(Step::Again)
     }
 
-    fn position_behind(&mut self, _: PathKey, _: FileKey) -> Option<&str> {
+    fn position_behind(&mut self, _: PathKey, _: FileKey, _: usize) -> Option<&str> {
         None
     }
 }

@@ -137,8 +137,8 @@ pub trait Paths {
     /// The kernel refuses to wait.
     fn step(&mut self, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step>;
 
-    /// The position of a path once the unfinished line of a file of it has become an event; `None` if the source has none.
-    fn position_behind(&mut self, path: PathKey, file: FileKey) -> Option<&str>;
+    /// The position of a path once all that has been read of a file of it, but for the last `held` bytes, is in events; `None` if the source has none.
+    fn position_behind(&mut self, path: PathKey, file: FileKey, held: usize) -> Option<&str>;
 }
 
 /// Where news go.

@@ -23,6 +23,8 @@ pub struct Parser {
     id: Vec<u8>,
     /// When to come back, in milliseconds, if the stream said it.
     retry: Option<u64>,
+    /// Bytes that have been taken since the last block ended.
+    unfinished: usize,
 }
 
 /// What stands before the next blank line.
@@ -57,21 +59,30 @@ impl Parser {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (line, block, id) = (Vec::new(), Block::default(), Vec::new());
-        Self { most, line, is_cut: false, is_behind_cr: false, has_begun: false, block, id, retry: None }
+        Self { most, line, is_cut: false, is_behind_cr: false, has_begun: false, block, id, retry: None, unfinished: 0 }
     }
 
     /// Takes the next bytes, and gives every event that they end; for one that is too large the error stands in its place.
-    pub fn push(&mut self, mut bytes: &[u8], mut event: impl FnMut(Result<Received<'_>, TooLarge>)) {
-        while let Some(&first) = bytes.first() {
+    pub fn push(&mut self, bytes: &[u8], mut event: impl FnMut(Result<Received<'_>, TooLarge>)) {
+        self.push_at(bytes, |received, _| event(received));
+    }
+
+    /// The same; with each event goes how many of the bytes have been read then.
+    pub fn push_at(&mut self, bytes: &[u8], mut event: impl FnMut(Result<Received<'_>, TooLarge>, usize)) {
+        let mut rest = bytes;
+        while let Some(&first) = rest.first() {
             if std::mem::take(&mut self.is_behind_cr) && first == b'\n' {
-                bytes = &bytes[1..];
+                rest = &rest[1..];
+                self.unfinished += usize::from(self.unfinished > 0);
                 continue;
             }
-            let Some(end) = memchr2(b'\n', b'\r', bytes) else { return self.hold(bytes) };
-            self.hold(&bytes[..end]);
-            self.is_behind_cr = bytes[end] == b'\r';
-            bytes = &bytes[end + 1..];
-            self.end_line(&mut event);
+            let Some(end) = memchr2(b'\n', b'\r', rest) else { return self.hold(rest) };
+            self.hold(&rest[..end]);
+            self.unfinished += 1;
+            self.is_behind_cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
+            let read = bytes.len() - rest.len();
+            self.end_line(&mut |received| event(received, read));
         }
     }
 
@@ -93,6 +104,18 @@ impl Parser {
         self.line.len() + self.block.size()
     }
 
+    /// How many bytes of the stream have been taken since the last block ended: a reader that goes on before them loses nothing.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.unfinished
+    }
+
+    /// Whether an event has begun that has not ended.
+    #[must_use]
+    pub fn is_inside_event(&self) -> bool {
+        self.block.size() > 0 || self.block.is_too_large || self.line.first().is_some_and(|first| *first != b':')
+    }
+
     /// Whether a block has begun that has not ended.
     #[must_use]
     pub fn is_inside_block(&self) -> bool {
@@ -100,6 +123,7 @@ impl Parser {
     }
 
     fn hold(&mut self, bytes: &[u8]) {
+        self.unfinished += bytes.len();
         let room = (self.most + 64).saturating_sub(self.held());
         self.is_cut |= bytes.len() > room;
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -140,6 +164,7 @@ impl Parser {
     }
 
     fn dispatch(&mut self, event: &mut impl FnMut(Result<Received<'_>, TooLarge>)) {
+        self.unfinished = 0;
         let Block { kind, data, id, is_too_large } = std::mem::take(&mut self.block);
         if let Some(id) = id {
             self.id = id;

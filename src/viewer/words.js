@@ -49,6 +49,8 @@ export function gap({ reason, lost, channels }, several) {
   const lines = `${lost ? count(lost, 'line') : 'lines'}${where} ${lost === 1 ? 'is' : 'are'}`;
   if (reason === 'dropped') return `${lines} no longer held`;
   if (reason === 'slow') return `${lines} skipped: this page was too slow for them`;
+  if (reason === 'rate-limit') return `${lines} left out: more came than the rate limit lets through`;
+  if (reason === 'upstream') return `${lines} missing at the source`;
   return `${lines} missing${reason ? `: ${reason}` : ''}`;
 }
 

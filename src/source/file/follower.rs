@@ -138,9 +138,9 @@ impl Paths for Follower {
         Ok(Step::Again)
     }
 
-    fn position_behind(&mut self, path: PathKey, file: FileKey) -> Option<&str> {
+    fn position_behind(&mut self, path: PathKey, file: FileKey, held: usize) -> Option<&str> {
         let readers = self.trails.get_mut(&path).into_iter().flat_map(|trail| &mut trail.readers);
-        readers.filter(|reader| reader.key == file).for_each(|reader| reader.place.held = 0);
+        readers.filter(|reader| reader.key == file).for_each(|reader| reader.place.hold(held));
         self.position(path)
     }
 }

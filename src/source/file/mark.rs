@@ -24,11 +24,20 @@ impl Mark<'_> {
     pub fn position(&mut self, events: u64, held: usize) -> Option<&str> {
         let place = &mut self.trail.readers.get_mut(self.index)?.place;
         if events > 0 {
-            place.held = (held as u64).min(place.offset);
+            place.hold(held);
         } else if !self.is_first {
             return None;
         }
         self.trail.position(self.text)
+    }
+
+    /// Notes that all but the last `held` bytes are done with, though no event was made of them. Whether there is something to store then: not if the
+    /// bytes were held before.
+    pub fn note(&mut self, held: usize) -> bool {
+        let Some(reader) = self.trail.readers.get_mut(self.index) else { return false };
+        let before = reader.place.held;
+        reader.place.hold(held);
+        reader.place.held < before
     }
 }
 

@@ -150,6 +150,11 @@ impl Place {
         self.held += bytes.len() as u64;
     }
 
+    /// So many of the last bytes are held.
+    pub(super) fn hold(&mut self, held: usize) {
+        self.held = (held as u64).min(self.offset);
+    }
+
     /// Tells lines from marks and holes. `is_full` says that the file may go on behind the bytes.
     pub(super) fn judge(&mut self, file: &File, bytes: &[u8], is_full: bool) -> io::Result<Content> {
         let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return Ok(Content::Nothing) };

@@ -53,11 +53,11 @@ impl Bench {
                 names.borrow_mut().insert(path, channel.to_string());
             }
             News::Bytes { path, file, bytes, .. } => {
-                framers.entry(file).or_insert_with(|| Framer::new(1000)).push(bytes, |line| give(path, line));
+                framers.entry(file).or_insert_with(|| Framer::new(1000)).push(bytes, |line| give(path, line.content));
             }
             News::Over { path, file, .. } => {
                 if let Some(mut framer) = framers.remove(&file) {
-                    framer.end(|line| give(path, line));
+                    framer.end(|line| give(path, line.content));
                 }
             }
             News::Lost { path, loss: Loss::Truncated | Loss::Overwritten | Loss::Vanished, .. } => give(path, b"LOST"),

@@ -19,7 +19,6 @@ use super::super::position::{Kind, Position};
 use super::*;
 use crate::channel::Channels;
 use crate::event::ChannelName;
-use crate::mapping::Mapper;
 use crate::pipeline::lanes::Lanes;
 use crate::pipeline::{Fittings, Manner, Writer};
 use crate::store::{Commit, Store};
@@ -44,7 +43,7 @@ impl Run {
         let store = Arc::new(Store::new(1));
         store.record();
         let fittings =
-            Fittings { max_line: bench.max_line, mapper: Mapper::default(), store: Arc::clone(&store), metrics: Arc::default() };
+            Fittings { max_line: bench.max_line, recipe: Arc::default(), store: Arc::clone(&store), metrics: Arc::default() };
         let manner = Manner { flush_partial: bench.flush_partial, writer: Writer::File };
         let mut lanes = Lanes::new(fittings, manner, Channels::new(1 << 20, 1));
         let positions = bench.disk.positions.clone();

@@ -1,0 +1,253 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+use regex::bytes::Regex;
+
+use super::*;
+use crate::mapping::grouping::Rule;
+use crate::mapping::{cri, json};
+use crate::shaping::redaction::Redaction;
+
+/// What has been given, as text.
+fn take(middle: &mut Middle, bytes: &[u8], into: &mut Vec<String>) {
+    middle.give(bytes, |item| {
+        into.push(match item {
+            Item::Event(Event { kind, data }) => {
+                format!("{}{}", kind.map(|kind| format!("{kind}: ")).unwrap_or_default(), String::from_utf8_lossy(data))
+            }
+            other => format!("{other:?}"),
+        });
+    });
+}
+
+fn recipe(mapping: Mapping, shaping: Shaping) -> Recipe {
+    Recipe { mapping: Arc::new(Mapping { wait: Duration::from_millis(500), ..mapping }), shaping: Arc::new(shaping) }
+}
+
+fn redacting(expressions: &[&str]) -> Shaping {
+    let expressions = expressions.iter().map(|text| Regex::new(text).unwrap()).collect();
+    Shaping { redaction: Some(Redaction::new(expressions, "*")), ..Shaping::default() }
+}
+
+fn indent() -> Mapping {
+    Mapping { grouping: Some(Rule::Indent), ..Mapping::default() }
+}
+
+fn containers() -> Mapping {
+    let kind = "stream".parse().unwrap();
+    Mapping { format: Format::Cri(cri::Fields::new(Some(&kind), &json::Data::Whole).unwrap()), ..Mapping::default() }
+}
+
+fn documents() -> Mapping {
+    let fields = json::Fields::new(Some("t".parse().unwrap()), json::Data::Of("log".parse().unwrap()));
+    Mapping { format: Format::Json(fields), ..Mapping::default() }
+}
+
+/// Recipes of every kind.
+fn recipes() -> Vec<Recipe> {
+    let stripping = || Shaping { escapes: Escapes::Stripped, ..Shaping::default() };
+    let format = |format| Mapping { format, ..Mapping::default() };
+    let start = Mapping { grouping: Some(Rule::Start(Regex::new("^a").unwrap())), ..Mapping::default() };
+    vec![
+        Recipe::default(),
+        recipe(indent(), Shaping::default()),
+        recipe(start, redacting(&["a\nb", "bc*"])),
+        recipe(containers(), Shaping::default()),
+        recipe(Mapping { grouping: Some(Rule::Indent), ..containers() }, redacting(&["a b", "c+"])),
+        recipe(documents(), redacting(&["a", "b c"])),
+        recipe(Mapping { grouping: Some(Rule::Indent), ..documents() }, stripping()),
+        recipe(format(Format::Null), redacting(&["a.?b"])),
+        recipe(format(Format::EventStream), Shaping::default()),
+        recipe(Mapping::default(), stripping()),
+        recipe(Mapping::default(), redacting(&["aa*", "b c"])),
+        recipe(Mapping::default(), Shaping { dropping: regex::bytes::RegexSet::new(["a"]).ok(), ..Shaping::default() }),
+    ]
+}
+
+/// Pieces of input of which each recipe knows some.
+fn input() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => "[abc €\t]{0,6}\n",
+        1 => "\\PC{0,10}(\n|\r\n|\r|)",
+        4 => "2026-T (stdout|stderr) (P|F) [abc \t]{0,6}\n",
+        4 => "\\{\"t\":\"(x|y|gap)\",\"log\":\"[abc ]{0,5}(\\\\n|)\"\\}\n",
+        2 => "[abc\n]{0,5}\0",
+        3 => "(data|event|id): (a|gap|tick|b c)\n",
+        2 => "\n",
+        2 => "\x1b\\[3[0-9]m[ab]\x1b\\[m\n",
+        1 => Just("  File\n".to_owned()),
+    ];
+    proptest::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
+/// All events of an input that is read in pieces that end at `cuts`.
+fn read(recipe: &Recipe, max_line: usize, input: &[u8], cuts: &[usize], now: Instant) -> Vec<String> {
+    let mut middle = Middle::new(recipe, max_line);
+    let (mut events, mut start) = (Vec::new(), 0);
+    for end in cuts.iter().copied().filter(|cut| *cut < input.len()).chain([input.len()]) {
+        middle.work(&input[start..end], Age::New, || now);
+        take(&mut middle, &input[start..end], &mut events);
+        assert!(middle.held() <= end, "{} bytes of {end} are held", middle.held());
+        start = end;
+    }
+    middle.end(now);
+    take(&mut middle, &[], &mut events);
+    events
+}
+
+#[test]
+fn nothing_is_shown_of_a_line_that_may_hide_something() {
+    let now = Instant::now();
+    let progress = |recipe: &Recipe| {
+        let mut middle = Middle::new(recipe, 100);
+        middle.work(b"10%\r\x1b[1m20%\x1b[m", Age::New, || now);
+        take(&mut middle, b"10%\r\x1b[1m20%\x1b[m", &mut Vec::new());
+        middle.progress().map(|state| String::from_utf8_lossy(&state).into_owned())
+    };
+    assert_eq!(progress(&Recipe::default()).as_deref(), Some("\x1b[1m20%\x1b[m"));
+    let stripping = Shaping { escapes: Escapes::Stripped, ..Shaping::default() };
+    assert_eq!(progress(&recipe(Mapping::default(), stripping)).as_deref(), Some("20%"));
+    assert_eq!(progress(&recipe(Mapping::default(), redacting(&["x"]))), None);
+    assert_eq!(progress(&recipe(documents(), Shaping::default())), None);
+}
+
+#[test]
+fn what_the_rate_limit_leaves_out_is_held_until_it_is_told() {
+    let limited = Shaping { rate: "2".parse().ok(), ..Shaping::default() };
+    let mut middle = Middle::new(&recipe(Mapping::default(), limited), 100);
+    let (start, mut events) = (Instant::now(), Vec::new());
+    middle.work(b"a\nb\nc\nd\ne", Age::New, || start);
+    take(&mut middle, &[], &mut events);
+    assert_eq!((events.join(" "), middle.held()), ("a b".to_owned(), 5));
+    let due = middle.due().unwrap();
+    assert_eq!(due, start + Duration::from_secs(1));
+    middle.do_what_is_due(due);
+    take(&mut middle, &[], &mut events);
+    assert_eq!((events.pop().unwrap(), middle.held()), ("LimitGap { lost: 2 }".to_owned(), 1));
+    middle.work(b"\nf\ng\n", Age::Old, || due);
+    middle.end(due);
+    take(&mut middle, &[], &mut events);
+    assert_eq!((events.join(" "), middle.held()), ("a b e f g".to_owned(), 0), "old lines have no rate");
+}
+
+#[test]
+fn a_stream_that_is_cut_inside_an_event_loses_it_and_counts_it() {
+    let events = recipe(Mapping { format: Format::EventStream, ..Mapping::default() }, Shaping::default());
+    let mut middle = Middle::new(&events, 100);
+    middle.work(b"data: a\n\ndata: b\n", Age::New, Instant::now);
+    assert_eq!(middle.held(), 8);
+    middle.end(Instant::now());
+    let tally = middle.take_tally();
+    assert_eq!((tally.lines, tally.mapping.cut_events, middle.held()), (1, 1, 0));
+}
+
+/// Whether there is an expression that the text matches.
+fn shows(text: &[String], secret: &str) -> bool {
+    let all = text.concat();
+    Regex::new(secret).unwrap().is_match(all.as_bytes())
+}
+
+proptest! {
+    #[test]
+    fn where_reads_cut_makes_no_difference(
+        input in input(),
+        mut cuts in proptest::collection::vec(0..300_usize, 0..12),
+        max_line in 4..60_usize,
+    ) {
+        cuts.sort_unstable();
+        let now = Instant::now();
+        for (number, recipe) in recipes().iter().enumerate() {
+            let whole = read(recipe, max_line, &input, &[], now);
+            prop_assert_eq!(read(recipe, max_line, &input, &cuts, now), whole, "recipe {}", number);
+        }
+    }
+
+    /// A daemon that is killed behind a read, and reads again what was held.
+    #[test]
+    fn who_reads_again_what_was_held_sees_everything_once(input in input()) {
+        let now = Instant::now();
+        for (number, recipe) in recipes().iter().enumerate() {
+            let whole = read(recipe, 1000, &input, &[], now);
+            for cut in 0..=input.len() {
+                let mut middle = Middle::new(recipe, 1000);
+                let mut events = Vec::new();
+                middle.work(&input[..cut], Age::New, || now);
+                take(&mut middle, &input[..cut], &mut events);
+                let held = middle.held();
+                events.extend(read(recipe, 1000, &input[cut - held..], &[], now));
+                prop_assert_eq!(&events, &whole, "recipe {}, cut at {}, {} held", number, cut, held);
+            }
+        }
+    }
+
+    /// The same where lines are longer than they may be: what is left of one may be cut elsewhere then, but nothing is missing and nothing comes twice.
+    #[test]
+    fn who_reads_again_a_part_of_a_line_sees_all_of_it_once(lines in "([ab ]{0,40}\n){0,4}[ab ]{0,20}", max_line in 4..12_usize) {
+        let (now, input) = (Instant::now(), lines.as_bytes());
+        let content = |events: Vec<String>| events.concat().replace('\n', "");
+        for recipe in [recipe(indent(), Shaping::default()), recipe(Mapping::default(), redacting(&["b b"]))] {
+            let whole = content(read(&recipe, max_line, input, &[], now));
+            for cut in 0..=input.len() {
+                let mut middle = Middle::new(&recipe, max_line);
+                let mut events = Vec::new();
+                middle.work(&input[..cut], Age::New, || now);
+                take(&mut middle, &input[..cut], &mut events);
+                events.extend(read(&recipe, max_line, &input[cut - middle.held()..], &[], now));
+                prop_assert_eq!(&content(events), &whole, "cut at {}", cut);
+            }
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown_wherever_a_line_is_cut(
+        line in "[abs1 ]{0,60}",
+        mut cuts in proptest::collection::vec(0..60_usize, 0..6),
+        max_line in 6..20_usize,
+    ) {
+        cuts.sort_unstable();
+        let recipe = recipe(Mapping::default(), redacting(&["s[a1]*b", "1 1"]));
+        let shown = read(&recipe, max_line, line.as_bytes(), &cuts, Instant::now());
+        prop_assert!(!shows(&shown, "s[a1]*b|1 1"), "{:?}", shown);
+        let whole = read(&recipe, 1000, line.as_bytes(), &[], Instant::now());
+        if line.len() <= 4 * max_line {
+            prop_assert_eq!(shown.concat(), whole.concat());
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown_across_the_lines_of_a_group(
+        lines in proptest::collection::vec(" [ab]{0,4}", 1..12),
+        max_line in 6..20_usize,
+    ) {
+        let recipe = recipe(indent(), redacting(&["b\n a"]));
+        let shown = read(&recipe, max_line, (lines.join("\n") + "\n").as_bytes(), &[], Instant::now());
+        prop_assert!(!shown.join("\n").contains("b\n a"), "{:?}", shown);
+    }
+
+    #[test]
+    fn what_is_shown_and_what_is_told_is_all(steps in proptest::collection::vec((0..400_u64, 0..9_usize), 1..40), rate in 1..9_u64) {
+        let limited = Shaping { rate: rate.to_string().parse().ok(), ..Shaping::default() };
+        let mut middle = Middle::new(&recipe(Mapping::default(), limited), 100);
+        let (mut now, mut events, mut written) = (Instant::now(), Vec::new(), 0);
+        for (millis, count) in steps {
+            now += Duration::from_millis(millis);
+            if middle.due().is_some_and(|due| due <= now) {
+                middle.do_what_is_due(now);
+            }
+            middle.work("x\n".repeat(count).as_bytes(), Age::New, || now);
+            written += count;
+            take(&mut middle, &[], &mut events);
+            prop_assert_eq!(told(&events) + middle.held() / 2, written, "what is held is not told yet");
+        }
+        middle.end(now);
+        take(&mut middle, &[], &mut events);
+        prop_assert_eq!(told(&events), written);
+    }
+}
+
+/// How many lines are shown, or told to be missing.
+fn told(events: &[String]) -> usize {
+    let lost =
+        |event: &String| event.strip_prefix("LimitGap { lost: ").and_then(|rest| rest.trim_end_matches(" }").parse::<usize>().ok());
+    events.iter().map(|event| lost(event).unwrap_or(1)).sum()
+}

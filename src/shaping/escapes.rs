@@ -1,0 +1,118 @@
+//! `--strip-ansi`: takes out what only a terminal understands (ECMA-48, and xterm's control sequences).
+//!
+//! | what | how it ends |
+//! | --- | --- |
+//! | CSI, `ESC [`: colours, cursor | a byte from `@` to `~` |
+//! | OSC, DCS, SOS, PM, APC, `ESC ]` `ESC P` `ESC X` `ESC ^` `ESC _`: titles, hyperlinks (`8;;`) | BEL, or `ESC \` |
+//! | any other `ESC` | its intermediate bytes (space to `/`) and one more |
+//!
+//! So go the other control characters, but for tab, LF and CR. The text of a hyperlink stays, as everything between two sequences does. A sequence that
+//! is broken ends where the line does: it takes nothing of the next.
+
+/// Where a stripper is in a sequence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Text,
+    /// Behind `ESC`.
+    Escape,
+    /// In a sequence that takes bytes until a final one.
+    Control,
+    /// In a string.
+    String,
+    /// In a string, behind `ESC`.
+    StringEscape,
+}
+
+/// Strips one line, which may come in parts.
+#[derive(Debug, Default)]
+pub struct Stripper(State);
+
+const ESCAPE: u8 = 0x1b;
+const BELL: u8 = 0x07;
+
+impl Stripper {
+    /// Adds what is left of `data`.
+    pub fn strip(&mut self, mut data: &[u8], out: &mut Vec<u8>) {
+        while !data.is_empty() {
+            if self.0 == State::Text {
+                let text = data.iter().position(|byte| is_taken_out(*byte)).unwrap_or(data.len());
+                out.extend_from_slice(&data[..text]);
+                data = &data[text..];
+            }
+            let Some((first, rest)) = data.split_first() else { return };
+            if matches!(first, b'\n' | b'\r') {
+                self.0 = State::Text;
+                out.push(*first);
+            } else {
+                self.0 = self.0.behind(*first);
+            }
+            data = rest;
+        }
+    }
+}
+
+impl State {
+    /// Where it is behind a byte that is not given.
+    fn behind(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::String, BELL) => Self::Text,
+            (Self::String, ESCAPE) => Self::StringEscape,
+            (Self::Escape | Self::StringEscape, b']' | b'P' | b'X' | b'^' | b'_') | (Self::String, _) => Self::String,
+            (Self::Escape | Self::StringEscape, b'[') | (Self::Control, b' '..=b'?') => Self::Control,
+            (_, ESCAPE) | (Self::Escape, b' '..=b'/') => Self::Escape,
+            _ => Self::Text,
+        }
+    }
+}
+
+fn is_taken_out(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn stripped(pieces: &[&[u8]]) -> Vec<u8> {
+        let (mut stripper, mut out) = (Stripper::default(), Vec::new());
+        for piece in pieces {
+            stripper.strip(piece, &mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn only_text_is_left() {
+        for (line, text) in [
+            ("plain", "plain"),
+            ("\x1b[1;31mred\x1b[0m", "red"),
+            ("\x1b[38:2::1:2:3mrgb\x1b[m", "rgb"),
+            ("\x1b]8;;https://e.example/\x1b\\a link\x1b]8;;\x1b\\.", "a link."),
+            ("\x1b]0;title\x07text", "text"),
+            ("\x1bPdcs\x1b\\x\x1b_apc\x1b\\y", "xy"),
+            ("\x1b(Bascii\x1b=\x1b7", "ascii"),
+            ("\x1b[2K\x1b[1Gdone", "done"),
+            ("a\x08b\x07c\x00d\x7fe\tf", "abcde\tf"),
+            ("10%\r20%", "10%\r20%"),
+            ("\x1b]0;never ended\nnext", "\nnext"),
+            ("\x1b[3\nnext", "\nnext"),
+            ("\x1b\x1b[1mx", "x"),
+            ("\x1b[1\x1b[2mx", "x"),
+            ("€\x1b[1mä", "€ä"),
+        ] {
+            assert_eq!(String::from_utf8(stripped(&[line.as_bytes()])).unwrap(), text, "{line:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn where_parts_are_cut_makes_no_difference(line in "[\x1b\\[\\]a1;m\\\\\x07\n€]{0,40}", cut in 0..40_usize) {
+            let (first, rest) = line.as_bytes().split_at(cut.min(line.len()));
+            let whole = stripped(&[line.as_bytes()]);
+            prop_assert_eq!(stripped(&[first, rest]), whole.clone());
+            prop_assert!(!whole.iter().any(|byte| is_taken_out(*byte)));
+        }
+    }
+}
