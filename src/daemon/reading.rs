@@ -217,6 +217,8 @@ fn warn_of_unread_input(config: &Config) {
         _ => false,
     });
     if config.stdin == StdinKind::Pipe && !is_read {
-        warn!("standard input is a pipe and is not read; add '-' to the sources to read it");
+        let runs = config.sources.iter().any(|source| matches!(source, Source::Command { .. }));
+        let commands = if runs { ", or pass it on to a command with --stdin" } else { "" };
+        warn!("standard input is a pipe and is not read; add '-' to the sources to read it{commands}");
     }
 }

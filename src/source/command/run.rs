@@ -199,20 +199,23 @@ impl Run {
     /// Reads a stream that is ready, and arms it again.
     fn read(&mut self, stream: usize, block: &mut [u8], news: &mut Sink<'_>) -> io::Result<()> {
         let Some(Some(fd)) = self.streams.get(stream) else { return Ok(()) };
-        match unistd::read(fd, block) {
+        let count = match unistd::read(fd, &mut *block) {
             // EIO is what a terminal says when its last user has closed it: the end.
             Ok(0) | Err(Errno::EIO) => {
                 self.streams[stream] = None; // epoll forgets what is closed
                 return Ok(());
             }
-            Ok(count) => {
-                self.spoke_at = Instant::now();
-                news(News::Bytes { stream, bytes: &block[..count] });
-            }
-            Err(Errno::EINTR | Errno::EAGAIN) => {}
+            Ok(count) => count,
+            Err(Errno::EINTR | Errno::EAGAIN) => 0,
             Err(error) => return Err(error.into()),
+        };
+        // Before anybody sees the bytes and writes because of them: what is not armed is not told in its turn.
+        self.epoll.modify(fd, &mut armed(stream))?;
+        if count > 0 {
+            self.spoke_at = Instant::now();
+            news(News::Bytes { stream, bytes: &block[..count] });
         }
-        Ok(self.epoll.modify(fd, &mut armed(stream))?)
+        Ok(())
     }
 }
 

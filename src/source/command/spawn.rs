@@ -5,12 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{self, Child, Stdio};
 
 use nix::errno::Errno;
 
-use super::{Command, Exit, Input, Output, Size, What};
+use super::{Command, Exit, Input, Manner, Output, Size, What};
 use crate::errno::reason;
 
 /// What runs a line.
@@ -72,9 +72,6 @@ impl NotStarted {
             Some(Errno::ENOENT) => Some(format!("no directory in PATH has '{shown}'; is it installed?")),
             Some(Errno::EACCES) if has_slash && path.is_dir() => Some("it is a directory".to_owned()),
             Some(Errno::EACCES) => Some(format!("chmod +x '{shown}' if it is a program")),
-            Some(Errno::ENOEXEC) => {
-                Some("it is no program for this machine; a script begins with '#!' and its interpreter".to_owned())
-            }
             _ => None,
         }
     }
@@ -99,18 +96,37 @@ fn words(what: &What) -> (&OsStr, Vec<&OsStr>) {
 /// # Errors
 /// Why it could not be started; the program that is run is known to be one.
 pub fn start(command: &Command) -> Result<Started, NotStarted> {
-    let started = match command.manner.output {
-        Output::Pipes => with_pipes(command),
-        Output::Terminal(size) => with_terminal(command, size),
-    };
+    let (program, arguments) = words(&command.what);
+    let started = start_words(program, &arguments, &command.manner).or_else(|error| match script(program, &error) {
+        Some(script) => start_words(OsStr::new(SHELL), &[&[script.as_os_str()], &arguments[..]].concat(), &command.manner),
+        None => Err(error),
+    });
     started.map_err(|error| NotStarted::new(&command.what, error))
 }
 
-fn with_pipes(command: &Command) -> io::Result<Started> {
-    let (program, arguments) = words(&command.what);
+/// The file that the kernel takes for no program: a script without a first line that says who reads it, which is then the shell (execvp(3)).
+fn script(program: &OsStr, error: &io::Error) -> Option<PathBuf> {
+    if error.raw_os_error().map(Errno::from_raw) != Some(Errno::ENOEXEC) {
+        return None;
+    }
+    if program.as_encoded_bytes().contains(&b'/') {
+        return Some(program.into());
+    }
+    let directories = env::var_os("PATH")?;
+    env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file())
+}
+
+fn start_words(program: &OsStr, arguments: &[&OsStr], manner: &Manner) -> io::Result<Started> {
+    match manner.output {
+        Output::Pipes => with_pipes(program, arguments, manner.input),
+        Output::Terminal(size) => with_terminal(program, arguments, manner.input, size),
+    }
+}
+
+fn with_pipes(program: &OsStr, arguments: &[&OsStr], input: Input) -> io::Result<Started> {
     let mut starting = process::Command::new(program);
     starting.args(arguments).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
-    starting.stdin(match command.manner.input {
+    starting.stdin(match input {
         Input::Nothing => Stdio::null(),
         Input::Passed => Stdio::inherit(),
     });
@@ -121,15 +137,14 @@ fn with_pipes(command: &Command) -> io::Result<Started> {
 }
 
 /// In a session of its own, whose terminal is the slave: that also makes it the leader of a group.
-fn with_terminal(command: &Command, size: Size) -> io::Result<Started> {
-    let (program, arguments) = words(&command.what);
+fn with_terminal(program: &OsStr, arguments: &[&OsStr], input: Input, size: Size) -> io::Result<Started> {
     let (master, slave) = pty_process::blocking::open().map_err(plain)?;
     master.resize(pty_process::Size::new(size.rows, size.columns)).map_err(plain)?;
     let mut starting = pty_process::blocking::Command::new(program).args(arguments);
     if env::var_os("TERM").is_none_or(|term| term.is_empty()) {
         starting = starting.env("TERM", TERM);
     }
-    if command.manner.input == Input::Passed {
+    if input == Input::Passed {
         starting = starting.stdin(Stdio::inherit());
     }
     // The slave is closed here with it: the terminal ends with its last user.
