@@ -6,10 +6,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::command::CommandLayer;
 use super::layer::Layer;
+use super::{ConfigError, invalid};
 
 /// What is said on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -52,6 +53,18 @@ impl Arguments {
             _ => Layer { sources: self.sources, ..self.layer },
         }
     }
+}
+
+/// Behind an option the name of a subcommand would be taken for a source, and waited for.
+pub(super) fn check_no_subcommand(sources: &[OsString]) -> Result<(), ConfigError> {
+    let subcommands = Arguments::command();
+    let is_one = |source: &&OsString| subcommands.get_subcommands().any(|known| **source == *known.get_name());
+    let Some(found) = sources.iter().find(is_one) else { return Ok(()) };
+    let found = found.display();
+    Err(invalid(
+        format!("'{found}' is not a source here, and only the first word can be a subcommand"),
+        format!("sse-bridge {found} [OPTIONS] ...; a file of that name is ./{found}"),
+    ))
 }
 
 /// What is asked for instead of serving: the first word, bare. A file of that name is `./history`.

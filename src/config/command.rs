@@ -250,6 +250,7 @@ mod tests {
         let long = "x".repeat(84);
         for (arguments, words) in [
             (&["run"][..], "COMMAND"),
+            (&["--port", "0", "run", "--", "x"], "sse-bridge run [OPTIONS] ...; a file of that name is ./run"),
             (&["run", "--size", "80x24", "x"], "--pty gives commands one"),
             (&["run", "--kill-after", "2h", "x"], "--kill-after 7200s is out of bounds"),
             (&["run", "--restart", "often", "x"], "never, on-failure or always"),

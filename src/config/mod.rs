@@ -197,6 +197,7 @@ impl Config {
 
     /// Validates a layer.
     pub fn check(layer: &Layer, world: &World) -> Result<Self, ConfigError> {
+        cli::check_no_subcommand(&layer.sources)?;
         let commands = Commands::check(&layer.commands)?;
         let sources = source::sources(&layer.sources, world, layer.fifo_mode.unwrap_or(0o620), &commands)?;
         command::check_beside(&layer.commands, &sources, world.stdin)?;

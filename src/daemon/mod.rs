@@ -439,7 +439,7 @@ fn say_how_it_ended(name: &str, end: &io::Result<Outcome>, at_eof: Option<AtEof>
             info!("{name} ended ({exit}) after {lines}; {next}");
         }
         Ok(Outcome::NotStarted(error)) => {
-            warn!("{error}{}; {next}", error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default())
+            warn!("{error}{}; {next}", error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default());
         }
         Err(error) => warn!("could not read {name}: {}; {next}", source::reason(error)),
         Ok(Outcome::Stopped) => {}

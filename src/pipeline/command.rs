@@ -9,7 +9,7 @@
 
 use std::io;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -22,7 +22,8 @@ use crate::source::command::{News, Runner, Step};
 #[derive(Debug, Serialize)]
 struct Run<'a> {
     channel: &'a ChannelName,
-    run: u64,
+    #[serde(rename = "run")]
+    number: u64,
     state: State,
     /// How it ended; null at the beginning.
     exit: Option<i32>,
@@ -52,7 +53,9 @@ pub fn run(mut runner: Runner, mut streams: Vec<Pipeline>) -> io::Result<Outcome
                 return Ok(Outcome::NotStarted(error.into()));
             }
             Ok(Step::Stopped) => {
-                streams.iter_mut().for_each(|stream| stream.flush(None));
+                for stream in &mut streams {
+                    stream.flush(None);
+                }
                 return Ok(Outcome::Stopped);
             }
             Err(error) => {
@@ -61,7 +64,9 @@ pub fn run(mut runner: Runner, mut streams: Vec<Pipeline>) -> io::Result<Outcome
             }
         }
         let now = Instant::now();
-        streams.iter_mut().for_each(|stream| stream.do_what_is_due(now, || None));
+        for stream in &mut streams {
+            stream.do_what_is_due(now, || None);
+        }
         if let Some(rest) = rest {
             thread::sleep(rest);
         }
@@ -69,7 +74,7 @@ pub fn run(mut runner: Runner, mut streams: Vec<Pipeline>) -> io::Result<Outcome
 }
 
 /// Takes what a command tells; how long it may rest before it is read again.
-fn take(news: News<'_>, streams: &mut [Pipeline]) -> Option<std::time::Duration> {
+fn take(news: News<'_>, streams: &mut [Pipeline]) -> Option<Duration> {
     match news {
         News::Bytes { stream, bytes } => {
             let stream = streams.get_mut(stream)?;
@@ -95,13 +100,15 @@ fn take(news: News<'_>, streams: &mut [Pipeline]) -> Option<std::time::Duration>
 fn mark(streams: &mut [Pipeline], run: u64, state: State, exit: Option<i32>) {
     for stream in &mut *streams {
         let channel = stream.channel.name().clone();
-        stream.tell("run", &Run { channel: &channel, run, state, exit });
+        stream.tell("run", &Run { channel: &channel, number: run, state, exit });
     }
     show(streams, &Condition::Open);
 }
 
 fn show(streams: &[Pipeline], condition: &Condition) {
-    streams.iter().for_each(|stream| stream.channel.set_condition(condition.clone()));
+    for stream in streams {
+        stream.channel.set_condition(condition.clone());
+    }
 }
 
 /// The command gives nothing more; what all of it gave.

@@ -83,7 +83,7 @@ fn a_gigabyte_is_counted_to_the_last_line() {
 
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let cut = |index: usize| if index > 0 && (digits.len() - index) % 3 == 0 { "," } else { "" };
+    let cut = |index: usize| if index > 0 && (digits.len() - index).is_multiple_of(3) { "," } else { "" };
     digits.char_indices().map(|(index, digit)| format!("{}{digit}", cut(index))).collect()
 }
 

@@ -24,13 +24,22 @@ const HELD: Duration = Duration::from_secs(1);
 /// How often the group is looked at, of whose end nobody tells.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Who of a group is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who {
+    /// The command itself; others are not asked for.
+    Leader,
+    /// It has exited, and others are there.
+    Others,
+    /// Nobody.
+    Nobody,
+}
+
 /// How a run is at the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether the command itself has exited.
-    pub has_exited: bool,
-    /// Whether others of its group are there. Asked only when it has exited.
-    pub has_others: bool,
+    /// Who of its group is there.
+    pub who: Who,
     /// Whether a pipe or the terminal is open.
     pub is_open: bool,
     /// Whether the daemon stops.
@@ -78,17 +87,17 @@ impl Leaving {
         if facts.is_stopping {
             self.stopping_at.get_or_insert(now);
         }
-        if !facts.has_exited {
+        if facts.who == Who::Leader {
             return self.before_the_exit(now);
         }
         let exited = *self.exited_at.get_or_insert(now);
-        match (facts.has_others, facts.is_open) {
-            (false, false) => Act::Over,
-            (false, true) => {
+        match (facts.who, facts.is_open) {
+            (Who::Others | Who::Leader, is_open) => self.end_others(now, exited, facts.spoke_at, is_open),
+            (Who::Nobody, false) => Act::Over,
+            (Who::Nobody, true) => {
                 let until = *self.alone_at.get_or_insert(now) + HELD;
                 if now >= until { Act::LetGo } else { Act::Wait(Some(until)) }
             }
-            (true, is_open) => self.end_others(now, exited, facts.spoke_at, is_open),
         }
     }
 
@@ -159,8 +168,14 @@ mod tests {
         done
     }
 
-    fn facts(has_exited: bool, has_others: bool, is_open: bool) -> Facts {
-        Facts { has_exited, has_others, is_open, is_stopping: false, spoke_at: Instant::now() - Duration::from_secs(3600) }
+    /// Nothing was written since before the play.
+    fn facts(who: Who, is_open: bool) -> Facts {
+        let spoke_at = Instant::now().checked_sub(Duration::from_secs(1)).expect("a test runs a second after the boot");
+        Facts { who, is_open, is_stopping: false, spoke_at }
+    }
+
+    fn others_if(there: bool) -> Who {
+        if there { Who::Others } else { Who::Nobody }
     }
 
     fn was(done: &[(u64, Act)], act: Act) -> bool {
@@ -169,38 +184,36 @@ mod tests {
 
     #[test]
     fn a_command_that_leaves_nothing_is_over_at_once() {
-        assert_eq!(play(|now, _| facts(now >= 500, false, now < 500)), [(500, Act::Over)]);
+        assert_eq!(play(|now, _| if now < 500 { facts(Who::Leader, true) } else { facts(Who::Nobody, false) }), [(500, Act::Over)]);
     }
 
     #[test]
     fn others_of_the_group_are_terminated_and_then_killed() {
-        let stubborn = play(|_, done| facts(true, !was(done, Act::Kill), true));
+        let stubborn = play(|_, done| facts(others_if(!was(done, Act::Kill)), true));
         assert_eq!(stubborn[..2], [(200, Act::Terminate), (10_200, Act::Kill)]);
-        let obedient = play(|_, done| facts(true, !was(done, Act::Terminate), !was(done, Act::Terminate)));
+        let obedient = play(|_, done| facts(others_if(!was(done, Act::Terminate)), !was(done, Act::Terminate)));
         assert_eq!(obedient, [(200, Act::Terminate), (200, Act::Over)]);
-        let silent = play(|_, done| facts(true, !was(done, Act::Terminate), false));
+        let silent = play(|_, done| facts(others_if(!was(done, Act::Terminate)), false));
         assert_eq!(silent, [(0, Act::Terminate), (0, Act::Over)], "who cannot write is not waited for");
     }
 
     #[test]
     fn who_cannot_be_killed_is_left() {
-        assert_eq!(play(|_, _| facts(true, true, true)), [(200, Act::Terminate), (10_200, Act::Kill), (11_200, Act::LetGo)]);
+        assert_eq!(play(|_, _| facts(Who::Others, true)), [(200, Act::Terminate), (10_200, Act::Kill), (11_200, Act::LetGo)]);
     }
 
     #[test]
     fn a_pipe_that_somebody_else_holds_is_let_go() {
-        assert_eq!(play(|_, _| facts(true, false, true)), [(1000, Act::LetGo)]);
+        assert_eq!(play(|_, _| facts(Who::Nobody, true)), [(1000, Act::LetGo)]);
     }
 
     #[test]
     fn a_stop_kills_after_the_grace() {
-        let mut stopping = facts(false, true, true);
+        let mut stopping = facts(Who::Leader, true);
         stopping.is_stopping = true;
-        let done = play(|_, done| Facts {
-            has_exited: was(done, Act::Kill),
-            is_open: !was(done, Act::Kill),
-            has_others: false,
-            ..stopping
+        let done = play(|_, done| {
+            let is_killed = was(done, Act::Kill);
+            Facts { who: if is_killed { Who::Nobody } else { Who::Leader }, is_open: !is_killed, ..stopping }
         });
         assert_eq!(done, [(10_000, Act::Kill), (10_000, Act::Over)]);
     }
@@ -210,7 +223,7 @@ mod tests {
         let start = Instant::now();
         let done = play(|now, done| Facts {
             spoke_at: start + Duration::from_millis(now),
-            ..facts(true, !was(done, Act::Terminate), true)
+            ..facts(others_if(!was(done, Act::Terminate)), true)
         });
         assert_eq!(done[0], (10_000, Act::Terminate));
     }
@@ -228,7 +241,9 @@ mod tests {
                 let at = changes.iter().rev().find(|(at, ..)| *at <= now);
                 let (_, others, open, stop) = at.copied().unwrap_or((0, true, true, false));
                 is_stopping |= stop;
-                Facts { has_exited: true, has_others: others, is_open: open, is_stopping, spoke_at: start + Duration::from_millis(now) }
+                Facts {
+                    who: others_if(others),
+                    is_open: open, is_stopping, spoke_at: start + Duration::from_millis(now) }
             });
             let (at, last) = *done.last().unwrap();
             prop_assert!(matches!(last, Act::Over | Act::LetGo), "{done:?}");

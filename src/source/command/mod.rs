@@ -160,7 +160,7 @@ impl fmt::Display for Exit {
 }
 
 /// What a command gives, in the order in which it happened.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum News<'a> {
     /// A run has begun.
     Started {

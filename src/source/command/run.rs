@@ -19,7 +19,7 @@ use tracing::warn;
 
 use super::super::Stop;
 use super::groups::Groups;
-use super::leave::{Act, Facts, Leaving};
+use super::leave::{Act, Facts, Leaving, Who};
 use super::spawn::Started;
 use super::{Exit, News, Sink};
 
@@ -125,14 +125,12 @@ impl Run {
     /// The kernel refuses to wait, or to read.
     pub fn step(&mut self, groups: &Groups, until: Option<Instant>, block: &mut [u8], news: &mut Sink<'_>) -> io::Result<Seen> {
         let process = self.process();
-        let has_exited = self.exit.is_some();
-        let facts = Facts {
-            has_exited,
-            has_others: has_exited && groups.is_there(process),
-            is_open: self.is_open(),
-            is_stopping: self.is_stopping,
-            spoke_at: self.spoke_at,
+        let who = match self.exit {
+            None => Who::Leader,
+            Some(_) if groups.is_there(process) => Who::Others,
+            Some(_) => Who::Nobody,
         };
+        let facts = Facts { who, is_open: self.is_open(), is_stopping: self.is_stopping, spoke_at: self.spoke_at };
         match self.leaving.next(Instant::now(), &facts) {
             Act::Wait(due) => self.wait(groups, [until, due].into_iter().flatten().min(), block, news)?,
             Act::Terminate => groups.signal_one(process, Signal::SIGTERM),
@@ -157,7 +155,7 @@ impl Run {
 
     fn tell_who_is_left(&self, facts: &Facts) {
         let shown = &self.shown;
-        if facts.has_others {
+        if facts.who == Who::Others {
             warn!("a process of the group of '{shown}' has not ended though it was killed; it is left");
         } else {
             warn!("a process that has left the group of '{shown}' holds its output; what it writes is not read any more");
