@@ -63,13 +63,43 @@ pub enum ChannelLife {
 }
 
 /// Why a source ended for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndReason {
     /// Everything that was written has been read.
     Eof,
     /// It could not be read any more.
     Error,
+    /// The last run of a command is over; this is its exit code, as a shell says it.
+    Exited(i32),
+    /// A command could not be started; this is the exit code that a shell would give, 126 or 127.
+    NotStarted(i32),
+}
+
+impl EndReason {
+    /// As `end` says it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Eof => "eof",
+            Self::Error | Self::NotStarted(_) => "error",
+            Self::Exited(_) => "exited",
+        }
+    }
+
+    /// The exit code of a command; other sources have none.
+    #[must_use]
+    pub fn exit(self) -> Option<i32> {
+        match self {
+            Self::Exited(code) | Self::NotStarted(code) => Some(code),
+            Self::Eof | Self::Error => None,
+        }
+    }
+}
+
+impl serde::Serialize for EndReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
 }
 
 /// Whether a source that has not ended can be read now.

@@ -81,17 +81,16 @@ impl Status {
 impl ChannelStatus {
     fn of(channel: &ChannelState, clients: usize) -> Self {
         let (state, reason, has_failed) = match (&channel.life, &channel.condition) {
-            (ChannelLife::Ended(EndReason::Eof), _) => (State::Ended, Some("eof"), false),
-            (ChannelLife::Ended(EndReason::Error), _) => (State::Ended, Some("error"), true),
+            (ChannelLife::Ended(reason), _) => (State::Ended, Some(shown(*reason)), is_failure(*reason)),
             (ChannelLife::Stored, _) => (State::Stored, None, false),
             (ChannelLife::Open, Condition::Open) => (State::Open, None, false),
-            (ChannelLife::Open, Condition::Waiting(why)) => (State::Waiting, Some(why.as_str()), false),
-            (ChannelLife::Open, Condition::Failing(why)) => (State::Failing, Some(why.as_str()), true),
+            (ChannelLife::Open, Condition::Waiting(why)) => (State::Waiting, Some(why.clone()), false),
+            (ChannelLife::Open, Condition::Failing(why)) => (State::Failing, Some(why.clone()), true),
         };
         Self {
             name: channel.name.clone(),
             state,
-            reason: reason.map(str::to_owned),
+            reason,
             has_failed,
             events: channel.published,
             dropped: channel.dropped.count(),
@@ -102,6 +101,20 @@ impl ChannelStatus {
             clients,
         }
     }
+}
+
+/// Why a source has ended, in words.
+fn shown(reason: EndReason) -> String {
+    match reason {
+        EndReason::Exited(code) => format!("exit code {code}"),
+        EndReason::NotStarted(code) => format!("could not be started (exit code {code})"),
+        EndReason::Eof | EndReason::Error => reason.word().to_owned(),
+    }
+}
+
+/// Whether somebody should look at it. What a command's exit code means, its user knows.
+fn is_failure(reason: EndReason) -> bool {
+    matches!(reason, EndReason::Error | EndReason::NotStarted(_))
 }
 
 /// The id of a channel's newest event that is still held.

@@ -6,9 +6,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use super::command::CommandLayer;
 use super::layer::Layer;
+use super::{ConfigError, invalid};
 
 /// What is said on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -19,6 +21,7 @@ use super::layer::Layer;
     after_help = "Examples:\n  make 2>&1 | sse-bridge                     open http://127.0.0.1:8080/\n  \
                   sse-bridge 'web=/var/log/nginx/*.log'       follow files, through every rotation\n  \
                   sse-bridge fifo:/run/app.fifo               a pipe that programs write to\n  \
+                  sse-bridge run --pty -- make -j2            a command, run once for everybody\n  \
                   curl -N http://127.0.0.1:8080/events        the same stream in a terminal\n  \
                   sse-bridge history /var/lib/sse-bridge      what a state directory holds\n\n\
                   Sizes take 512KiB, 16MiB, 1GiB; durations take 500ms, 15s, 10m, 2h.",
@@ -32,7 +35,7 @@ pub struct Arguments {
     pub command: Option<Command>,
 
     /// Where lines come from: `-` (standard input), a file or a named pipe, a quoted glob ('/var/log/**/*.log') for all files that match now and
-    /// later, fifo:PATH (a pipe that is made if it is missing), file:PATH (a name as it stands). NAME= names the channel [default: -]
+    /// later, fifo:PATH (a pipe that is made if it is missing), file:PATH (a name as it stands), 'exec:COMMAND LINE' (what a shell makes of it). NAME= names the channel [default: -]
     #[arg(value_name = "[NAME=]SOURCE")]
     sources: Vec<OsString>,
 
@@ -45,15 +48,70 @@ impl Arguments {
     /// All that they say of serving.
     #[must_use]
     pub fn into_layer(self) -> Layer {
-        Layer { sources: self.sources, ..self.layer }
+        match self.command {
+            Some(Command::Run(run)) => run.into_layer(),
+            _ => Layer { sources: self.sources, ..self.layer },
+        }
     }
+}
+
+/// Behind an option the name of a subcommand would be taken for a source, and waited for.
+pub(super) fn check_no_subcommand(sources: &[OsString]) -> Result<(), ConfigError> {
+    let subcommands = Arguments::command();
+    let is_one = |source: &&OsString| subcommands.get_subcommands().any(|known| **source == *known.get_name());
+    let Some(found) = sources.iter().find(is_one) else { return Ok(()) };
+    let found = found.display();
+    Err(invalid(
+        format!("'{found}' is not a source here, and only the first word can be a subcommand"),
+        format!("sse-bridge {found} [OPTIONS] ...; a file of that name is ./{found}"),
+    ))
 }
 
 /// What is asked for instead of serving: the first word, bare. A file of that name is `./history`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
+    /// Run a command once for all viewers, and serve what it writes
+    Run(Box<Run>),
     /// Say what a state directory holds, and whether it is as it was written
     History(History),
+}
+
+/// A command to run, and the options of serving.
+#[derive(Debug, Clone, Args)]
+#[command(
+    about = "Run a command once for all viewers, and serve what it writes",
+    long_about = "Runs a command once for all viewers. Its standard output is the channel NAME/stdout and its standard error NAME/stderr; with --pty both are \
+                  the one channel NAME. NAME is the command's file name, or --name. Begin and end of each run are events of the type 'run'; the event \
+                  'end' with the exit code follows the last one.\n\n\
+                  Lines of one stream come in the order in which they were written. Lines of the two streams come in the order in which the kernel \
+                  found them to be there: a burst to both may come as a block of the one and then a block of the other. With --pty there is one \
+                  stream, and one order.\n\n\
+                  When the command has ended, so do the processes that it has left in its process group: they are sent TERM, and KILL after \
+                  --kill-after. INT and TERM stop the daemon and are passed on, as are HUP, QUIT, USR1, USR2 and WINCH.",
+    after_help = "Examples:\n  sse-bridge run -- make -j2                       once; the daemon goes on serving\n  \
+                  sse-bridge run --exit-on-eof -- make -j2         its exit code is that of make\n  \
+                  sse-bridge run --pty --size 200x50 -- top        colours and progress bars\n  \
+                  sse-bridge run --restart on-failure -- ./server  started again after growing pauses\n  \
+                  sse-bridge 'a=exec:ping ::1' 'b=exec:vmstat 1'   several\n\n\
+                  Exit codes: with --exit-on-eof that of the command, 128 and the number of the signal if one ended it; 127 if there is no such \
+                  program, 126 if it cannot be run; otherwise those of the daemon.",
+    max_term_width = 100
+)]
+pub struct Run {
+    /// The command and its arguments; options of sse-bridge stand before it
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    command: Vec<OsString>,
+
+    /// The options.
+    #[command(flatten)]
+    layer: Layer,
+}
+
+impl Run {
+    fn into_layer(self) -> Layer {
+        let commands = CommandLayer { command: self.command, ..self.layer.commands };
+        Layer { commands, ..self.layer }
+    }
 }
 
 /// What is asked of a state directory.

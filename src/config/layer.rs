@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::command::CommandLayer;
 use super::mapping::MappingLayer;
 use super::shaping::ShapingLayer;
 use super::value::{self, Flush};
@@ -111,6 +112,10 @@ pub struct Layer {
     /// Copy standard input to standard output, every byte, at once; a slow reader there slows the input [default: off]
     #[arg(short, long)]
     pub tee: bool,
+
+    /// What is said of commands.
+    #[command(flatten)]
+    pub commands: CommandLayer,
 
     /// The type of every event, for addEventListener(TYPE) [default: none, for onmessage]
     #[arg(long, value_name = "TYPE")]

@@ -4,6 +4,7 @@
 //! whether it is allowed.
 
 pub mod cli;
+pub mod command;
 pub mod layer;
 pub mod mapping;
 pub mod shaping;
@@ -26,6 +27,7 @@ use crate::mapping::EventType;
 use crate::pipeline::middle::Recipe;
 use crate::source::file::{Begin, Hints};
 
+use command::Commands;
 use layer::{Layer, LogFormat};
 use source::Source;
 use state::State;
@@ -195,9 +197,19 @@ fn invalid(what: impl Into<String>, hint: impl Into<String>) -> ConfigError {
 }
 
 impl Config {
+    /// How long commands may take to end; none if there are none.
+    #[must_use]
+    pub fn grace(&self) -> Option<Duration> {
+        let grace = |source: &Source| if let Source::Command { command, .. } = source { Some(command.manner.grace) } else { None };
+        self.sources.iter().filter_map(grace).max()
+    }
+
     /// Validates a layer.
     pub fn check(layer: &Layer, world: &World) -> Result<Self, ConfigError> {
-        let sources = source::sources(&layer.sources, world, layer.fifo_mode.unwrap_or(0o620))?;
+        cli::check_no_subcommand(&layer.sources)?;
+        let commands = Commands::check(&layer.commands)?;
+        let sources = source::sources(&layer.sources, world, layer.fifo_mode.unwrap_or(0o620), &commands)?;
+        command::check_beside(&layer.commands, &sources, world.stdin)?;
         let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {
@@ -270,7 +282,7 @@ fn at_eof(patience: Option<Duration>, sources: &[Source]) -> Result<AtEof, Confi
     if patience.is_some() && !sources.iter().any(Source::ends) {
         return Err(invalid(
             "--exit-on-eof waits for the end of a source, and none of these ends",
-            "add '-', or leave it out; Ctrl-C stops",
+            "add '-' or a command that is not always restarted, or leave it out; Ctrl-C stops",
         ));
     }
     let patience = patience.map(|patience| time_within("--exit-on-eof", patience, EXIT_ON_EOF)).transpose()?;

@@ -3,6 +3,7 @@
 //! | SPEC | what |
 //! | --- | --- |
 //! | `-` `stdin:` `/dev/stdin` | standard input |
+//! | `exec:COMMAND LINE` | what a shell makes of the line |
 //! | `/dev/fd/N` | an inherited descriptor, as `<(COMMAND)` of a shell opens one |
 //! | `fifo:PATH` | a named pipe, made if it is missing |
 //! | `file:PATH` | a file, there or not, whatever its name looks like |
@@ -18,10 +19,12 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statfs::{self, statfs};
 
+use super::command::{self, Commands};
 use super::world::{Origin, StdinKind, World};
 use super::{ConfigError, invalid};
 use crate::channel::{self, Expected, Segment};
 use crate::event::{BadName, ChannelName};
+use crate::source::command::{Command, Restart, What};
 use crate::source::fifo::Make;
 use crate::source::file::{Files, Glob, Part, is_wild};
 use crate::source::naming::{absolute, channel_name, segment};
@@ -52,20 +55,35 @@ pub enum Source {
     },
     /// Files.
     Files(Files),
+    /// A command.
+    Command {
+        /// What it is called.
+        name: ChannelName,
+        /// The channels of what it writes to: standard output and standard error, or its terminal.
+        channels: Vec<ChannelName>,
+        /// It.
+        command: Command,
+    },
 }
 
 impl Source {
     /// Whether it can end for good.
     #[must_use]
     pub fn ends(&self) -> bool {
-        matches!(self, Self::Stdin { .. } | Self::Descriptor { .. })
+        match self {
+            Self::Stdin { .. } | Self::Descriptor { .. } => true,
+            Self::Fifo { .. } | Self::Files(_) => false,
+            Self::Command { command, .. } => command.manner.restart != Restart::Always,
+        }
     }
 
     /// The names that its channels could have, also those of files that are not there yet.
     #[must_use]
     pub fn expected(&self) -> Expected {
         let start: Vec<_> = match self.names() {
-            Names::One(name) | Names::Below(name) => name.as_str().split('/').map(str::to_owned).collect(),
+            Names::One(name) | Names::Below(name) | Names::Streams(name, _) => {
+                name.as_str().split('/').map(str::to_owned).collect()
+            }
             Names::Paths(glob) => glob.base.iter().skip(1).map(segment).collect(),
         };
         let parts = match self {
@@ -83,6 +101,7 @@ impl Source {
             | Self::Files(Files::One { channel, .. }) => Names::One(channel),
             Self::Files(Files::Matching { name: Some(name), .. }) => Names::Below(name),
             Self::Files(Files::Matching { name: None, glob }) => Names::Paths(glob),
+            Self::Command { name, channels, .. } => Names::Streams(name, channels),
         }
     }
 
@@ -98,7 +117,7 @@ impl Source {
         match self {
             Self::Stdin { .. } => Some(Path::new("/dev/stdin")),
             Self::Descriptor { path, .. } | Self::Fifo { path, .. } | Self::Files(Files::One { path, .. }) => Some(path),
-            Self::Files(Files::Matching { .. }) => None,
+            Self::Files(Files::Matching { .. }) | Self::Command { .. } => None,
         }
     }
 
@@ -115,6 +134,8 @@ impl Source {
 enum Names<'a> {
     /// Its one channel so.
     One(&'a ChannelName),
+    /// The NAME of a command, and its channels: below it, or it alone.
+    Streams(&'a ChannelName, &'a [ChannelName]),
     /// Below this NAME, by the path below the glob's literal part.
     Below(&'a ChannelName),
     /// By the paths of the files that match.
@@ -132,15 +153,16 @@ fn expected_part(part: &Part) -> Segment {
     }
 }
 
-const SOURCES: &str =
-    "a source is '-' (standard input), a path, a quoted glob, fifo:PATH or file:PATH, with NAME= before it for a name of its own";
+const SOURCES: &str = "a source is '-' (standard input), a path, a quoted glob, fifo:PATH, file:PATH or exec:COMMAND LINE, with NAME= before it for \
+                       a name of its own";
 
-/// Reads all sources; standard input is the only one if none is given. Pipes are made with the rights `fifo_mode`.
+/// Reads all sources, behind the command of `run`; standard input is the only one if none is given. Pipes are made with the rights `fifo_mode`.
 ///
 /// # Errors
 /// One of them is none, or they cannot stand beside one another: they would share the lines of one pipe, or come to the same name.
-pub fn sources(texts: &[OsString], world: &World, fifo_mode: u32) -> Result<Vec<Source>, ConfigError> {
-    let mut sources = texts.iter().map(|text| source(text, world, fifo_mode)).collect::<Result<Vec<_>, _>>()?;
+pub fn sources(texts: &[OsString], world: &World, fifo_mode: u32, commands: &Commands) -> Result<Vec<Source>, ConfigError> {
+    let given = texts.iter().map(|text| source(text, world, fifo_mode, commands));
+    let mut sources = commands.run.iter().cloned().map(Ok).chain(given).collect::<Result<Vec<_>, _>>()?;
     if sources.is_empty() {
         if world.stdin == StdinKind::Terminal {
             return Err(invalid(
@@ -177,7 +199,7 @@ fn check_together(sources: &[Source]) -> Result<(), ConfigError> {
         let (before, rest) = sources.split_at(index);
         let mut others = before.iter().chain(&rest[1..]);
         match source.names() {
-            Names::One(_) => {}
+            Names::One(_) | Names::Streams(..) => {}
             Names::Below(above) => others.try_for_each(|other| check_below(above, other))?,
             Names::Paths(glob) => {
                 let expected = source.expected();
@@ -211,9 +233,13 @@ fn read_twice(first: &str, second: &str) -> ConfigError {
 fn check_names_differ(sources: &[Source]) -> Result<(), ConfigError> {
     let mut given = HashSet::new();
     for source in sources {
-        if let Names::One(name) | Names::Below(name) = source.names()
-            && !given.insert(name)
-        {
+        let (name, channels) = match source.names() {
+            Names::One(name) | Names::Below(name) => (name, &[][..]),
+            Names::Streams(name, channels) => (name, channels),
+            Names::Paths(_) => continue,
+        };
+        let names = [name].into_iter().chain(channels.iter().filter(|channel| *channel != name));
+        if let Some(name) = names.into_iter().find(|name| !given.insert(*name)) {
             return Err(invalid(format!("the name '{name}' is given twice"), "every source has a name of its own"));
         }
     }
@@ -224,7 +250,7 @@ fn check_names_differ(sources: &[Source]) -> Result<(), ConfigError> {
 fn check_below(above: &ChannelName, other: &Source) -> Result<(), ConfigError> {
     let lies_below = |name: &ChannelName| name.is_at_or_below(above);
     match other.names() {
-        Names::One(name) | Names::Below(name) if lies_below(name) => Err(invalid(
+        Names::One(name) | Names::Below(name) | Names::Streams(name, _) if lies_below(name) => Err(invalid(
             format!("the name '{name}' lies below '{above}', where the files of a glob get theirs"),
             format!("choose one that does not lie below '{above}'"),
         )),
@@ -239,24 +265,34 @@ fn check_below(above: &ChannelName, other: &Source) -> Result<(), ConfigError> {
 /// No other source has the name of a file that an unnamed glob may find, but one that reads this very path.
 fn check_found(glob: &Glob, expected: &Expected, other: &Source) -> Result<(), ConfigError> {
     match other.names() {
-        Names::One(name) if expected.could_yield(name) && !other.is_named_after_its_path() => Err(invalid(
-            format!("the name '{name}' may also be that of a file that the glob '{}' finds", glob.whole.display()),
-            "choose another one: NAME=SOURCE",
-        )),
+        Names::One(name) if expected.could_yield(name) && !other.is_named_after_its_path() => Err(found(glob, name)),
+        Names::Streams(_, channels) => {
+            channels.iter().find(|name| expected.could_yield(name)).map_or(Ok(()), |name| Err(found(glob, name)))
+        }
         _ => Ok(()),
     }
 }
 
+fn found(glob: &Glob, name: &ChannelName) -> ConfigError {
+    invalid(
+        format!("the name '{name}' may also be that of a file that the glob '{}' finds", glob.whole.display()),
+        "choose another one: NAME=SOURCE",
+    )
+}
+
 /// Reads one source.
-fn source(text: &OsStr, world: &World, fifo_mode: u32) -> Result<Source, ConfigError> {
+fn source(text: &OsStr, world: &World, fifo_mode: u32, commands: &Commands) -> Result<Source, ConfigError> {
     let (name, spec) = split_name(text);
     let name = name.map(parse_name).transpose()?;
     let (scheme, rest) = split_scheme(spec);
     if matches!((scheme, rest.as_bytes()), (None, b"-") | (Some("stdin"), b"")) {
         return Ok(Source::Stdin { channel: name.unwrap_or_else(stdin_name) });
     }
-    if rest.is_empty() || scheme == Some("stdin") {
+    if rest.as_bytes().trim_ascii().is_empty() || scheme == Some("stdin") {
         return Err(invalid(format!("could not use '{}' as a source", text.display()), SOURCES));
+    }
+    if scheme == Some("exec") {
+        return command::source(name, Command { what: What::Line(rest.to_owned()), manner: commands.manner });
     }
     let path = whole(&world.directory, Path::new(rest));
     match scheme {
@@ -297,7 +333,7 @@ fn parse_name(name: &OsStr) -> Result<ChannelName, ConfigError> {
 
 /// `fifo:PATH`: a known word before the first colon.
 fn split_scheme(spec: &OsStr) -> (Option<&'static str>, &OsStr) {
-    for scheme in ["stdin", "fifo", "file"] {
+    for scheme in ["stdin", "fifo", "file", "exec"] {
         if let Some(rest) = spec.as_bytes().strip_prefix(scheme.as_bytes()).and_then(|rest| rest.strip_prefix(b":")) {
             return (Some(scheme), OsStr::from_bytes(rest));
         }

@@ -58,6 +58,7 @@ fn shown(source: &Source) -> String {
             given(channel, path).unwrap_or_else(|| last(path))
         }
         Source::Files(Files::Matching { name: None, glob }) => shown_glob(glob),
+        Source::Command { name, .. } => name.to_string(),
     }
 }
 
@@ -87,13 +88,14 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+    use crate::config::command::Commands;
     use crate::config::source::sources;
     use crate::config::world::World;
 
     fn title(texts: &[&str]) -> String {
         let texts: Vec<_> = texts.iter().map(OsString::from).collect();
         let world = World { directory: "/work".into(), ..World::default() };
-        Title::usual(&sources(&texts, &world, 0o620).unwrap(), Some("build.example")).on(8080)
+        Title::usual(&sources(&texts, &world, 0o620, &Commands::default()).unwrap(), Some("build.example")).on(8080)
     }
 
     #[test]
@@ -113,6 +115,7 @@ mod tests {
             ("/srv/none/**/*.log", "none/**/*.log"),
             ("/*.log", "/*.log"),
             ("web=/srv/none/*.log", "web"),
+            ("exec:/usr/bin/make -j2", "make"),
         ] {
             assert_eq!(title(&[source]), format!("{shown} · build.example"), "{source}");
         }
@@ -136,7 +139,7 @@ mod tests {
     #[test]
     fn the_name_of_a_file_turns_nothing_around() {
         let path = OsString::from_vec(b"/srv/none/a\x1b\xe2\x80\xaegpj\xff.log".to_vec());
-        let sources = sources(&[path], &World::default(), 0o620).unwrap();
+        let sources = sources(&[path], &World::default(), 0o620, &Commands::default()).unwrap();
         assert_eq!(Title::usual(&sources, None).on(80), "a\u{FFFD}\u{FFFD}gpj\u{FFFD}.log");
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! | code | when |
 //! | --- | --- |
-//! | 0 | stopped by a signal or by `--exit-on-eof` |
+//! | 0 | stopped by a signal or by `--exit-on-eof`; with commands, the latter gives their code |
 //! | 1 | something that should not happen |
 //! | 2 | what time cannot cure: the command line, the wrong kind of input, a state directory of a newer version |
+//! | 126, 127 | the command of `run` cannot be run, or is not there |
 //! | 75 | what time can cure: a port taken, an address or a name absent, a state directory in use or not writable (EX_TEMPFAIL of sysexits.h) |
 
 use std::error::Error;
@@ -17,6 +18,7 @@ use crate::config::ConfigError;
 use crate::errno::is_scarcity;
 use crate::history::Failed;
 use crate::http::listener::ListenError;
+use crate::source::command::NotStarted;
 use crate::store::disk::inspect::NoState;
 use crate::store::disk::life::NoLife;
 use crate::store::disk::lock::NotLocked;
@@ -42,6 +44,13 @@ impl Fatal {
     #[must_use]
     pub fn panicked(task: &str) -> Self {
         Self { code: 1, message: format!("the task '{task}' panicked"), hint: Some("this is a bug; please report it".to_owned()) }
+    }
+
+    /// The command of `run` could not be started: the codes are those of a shell.
+    #[must_use]
+    pub fn not_started(error: &NotStarted) -> Self {
+        let code = u8::try_from(error.exit().number()).unwrap_or(1);
+        Self { code, message: error.to_string(), hint: error.hint() }
     }
 
     /// A command line that cannot be understood. clap says it in several lines; this is the one that matters.

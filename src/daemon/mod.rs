@@ -21,6 +21,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::Signal;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -40,11 +41,12 @@ use crate::http::{self, Server, listener};
 use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
 use crate::source;
+use crate::source::command::{self, Groups};
 use crate::store::{History, Store};
 
 use exit::Fatal;
 use reading::{Reading, descriptors};
-use signals::{Request, Signals};
+use signals::{Other, Others, PassOn, Request, Signals};
 use tasks::{Done, Tasks};
 use upkeep::Kept;
 
@@ -56,6 +58,10 @@ const STDIN: &str = "standard input";
 const STOP_READING: Duration = Duration::from_millis(100);
 /// A disk may take longer than a client: what it has not taken by then, a power cut may take.
 const STOP_STORING: Duration = Duration::from_secs(2);
+/// Commands have their own grace; those that need more than this are spoken of.
+const STOP_COMMANDS: Duration = Duration::from_millis(400);
+/// Beyond the grace, what KILL may take, and what is read behind it.
+const STOP_KILLED: Duration = Duration::from_secs(3);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
 
@@ -75,7 +81,7 @@ const ARRIVAL: Duration = Duration::from_millis(300);
 #[must_use]
 pub fn run(config: Config) -> ExitCode {
     match start_and_run(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(fatal) => {
             error!("{}", fatal.line());
             fatal.code()
@@ -83,7 +89,7 @@ pub fn run(config: Config) -> ExitCode {
     }
 }
 
-fn start_and_run(config: Config) -> Result<(), Fatal> {
+fn start_and_run(config: Config) -> Result<ExitCode, Fatal> {
     raise_file_limit();
     let listeners = match &config.listen {
         Addresses::Loopback(port) => listener::bind_loopback(*port)?,
@@ -93,7 +99,21 @@ fn start_and_run(config: Config) -> Result<(), Fatal> {
         .enable_all()
         .build()
         .map_err(|error| Fatal::unexpected("could not start the runtime", &error))?;
-    runtime.block_on(async { Daemon::start(config, listeners)?.run().await })
+    let (groups, at_eof) = (Groups::default(), config.at_eof);
+    let _nothing_stays = NothingStays(groups.clone());
+    let daemon = async { Daemon::start(config, listeners, groups.clone())?.run().await };
+    runtime.block_on(daemon)?;
+    // However it came to its end: of `make` that was interrupted nobody should think that it is done.
+    Ok(if at_eof == AtEof::Serve { ExitCode::SUCCESS } else { groups.exit_code().into() })
+}
+
+/// However the daemon ends, also by an error at its start or by a second signal: commands end with it.
+struct NothingStays(Groups);
+
+impl Drop for NothingStays {
+    fn drop(&mut self) {
+        self.0.kill();
+    }
 }
 
 /// Each client is a descriptor. A limit that cannot be raised is no reason not to start: accepting copes with it.
@@ -139,10 +159,14 @@ struct Daemon {
     to_end: usize,
     /// What survives, if anything does.
     history: Option<Arc<History>>,
+    /// The commands that run.
+    groups: Groups,
+    /// How long commands may take to end; none if there are none.
+    grace: Option<Duration>,
 }
 
 impl Daemon {
-    fn start(config: Config, listeners: Vec<TcpListener>) -> Result<Self, Fatal> {
+    fn start(config: Config, listeners: Vec<TcpListener>, groups: Groups) -> Result<Self, Fatal> {
         let unexpected = |what: &'static str| move |error: io::Error| Fatal::unexpected(what, &error);
         let mut daemon = Self {
             at_eof: config.at_eof,
@@ -160,7 +184,10 @@ impl Daemon {
             retry: config.retry,
             to_end: 0,
             history: None,
+            groups,
+            grace: config.grace(),
         };
+        daemon.attend_to_children().map_err(unexpected("could not listen for signals"))?;
         let (store, channels) = daemon.open_store(&config)?;
         let fittings = Fittings {
             max_line: config.max_line,
@@ -168,7 +195,7 @@ impl Daemon {
             store: Arc::new(store),
             metrics: Arc::clone(&daemon.metrics),
         };
-        let reading = Reading { channels: &channels, fittings, stop: &daemon.reading };
+        let reading = Reading { channels: &channels, fittings, stop: &daemon.reading, groups: &daemon.groups };
         daemon.to_end = reading.start(&config, &mut daemon.tasks)?;
         let address = listeners.first().map(TcpListener::local_addr).transpose();
         let title =
@@ -176,6 +203,20 @@ impl Daemon {
         let server = daemon.server(config, channels, title)?;
         daemon.listen(listeners, &server).map_err(unexpected("could not use a listening socket"))?;
         Ok(daemon)
+    }
+
+    /// Hears of the end of children, and passes signals on to commands. Also without commands, where orphans come to us.
+    fn attend_to_children(&mut self) -> io::Result<()> {
+        let pass_on = if self.grace.is_some() { PassOn::ToCommands } else { PassOn::Nothing };
+        if pass_on == PassOn::Nothing && !is_init() {
+            return Ok(());
+        }
+        if pass_on == PassOn::ToCommands {
+            command::become_reaper();
+        }
+        let attending = attend(Others::new(pass_on)?, self.groups.clone());
+        self.tasks.spawn("signals of commands", attending);
+        Ok(())
     }
 
     /// Who names events, and what they are published to: with a state directory all of it goes on where the last run has ended.
@@ -291,7 +332,7 @@ impl Daemon {
                     Done::Listener => return Err(Fatal::panicked("listener")),
                     Done::Upkeep => return Err(Fatal::panicked(UPKEEP)),
                 },
-                () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,
+                signal = stop_request(&mut self.signals, self.has_terminal, &self.groups) => return self.stop(Duration::ZERO, signal).await,
             }
         }
     }
@@ -301,16 +342,22 @@ impl Daemon {
         let deadline = Instant::now() + patience;
         tokio::select! {
             _ = timeout_at(deadline, everybody_has_everything(&self.slots, &self.metrics, self.retry)) => {}
-            () = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO).await,
+            signal = stop_request(&mut self.signals, self.has_terminal, &self.groups) => return self.stop(Duration::ZERO, signal).await,
         }
-        self.stop(deadline.saturating_duration_since(Instant::now())).await
+        self.stop(deadline.saturating_duration_since(Instant::now()), Signal::SIGTERM).await
     }
 
-    /// Stops in the order of the data's way. `patience` is for clients that are still taking their last bytes.
-    async fn stop(mut self, patience: Duration) -> Result<(), Fatal> {
+    /// Stops in the order of the data's way, commands by this signal. `patience` is for clients that are still taking their last bytes.
+    async fn stop(mut self, patience: Duration, signal: Signal) -> Result<(), Fatal> {
         let in_order = async {
+            self.groups.stop(signal);
             self.reading.raise();
             let _ = timeout(STOP_READING, self.tasks.until_sources_end()).await;
+            if let Some(grace) = self.grace {
+                let _ = timeout(STOP_COMMANDS, self.tasks.until_sources_end()).await;
+                say_who_is_waited_for(self.groups.count(), grace);
+                let _ = timeout(grace + STOP_KILLED, self.tasks.until_sources_end()).await;
+            }
             if let Some(history) = &self.history {
                 history.stop();
                 let _ = timeout(STOP_STORING, self.tasks.until_ended(UPKEEP)).await;
@@ -324,7 +371,7 @@ impl Daemon {
         };
         tokio::select! {
             () = in_order => {}
-            () = stop_request(&mut self.signals, self.has_terminal) => {}
+            _ = stop_request(&mut self.signals, self.has_terminal, &self.groups) => {}
         }
         Ok(())
     }
@@ -344,11 +391,41 @@ async fn everybody_has_everything(slots: &Slots, metrics: &Metrics, retry: Durat
 }
 
 /// Waits for a signal that asks for the end. A hangup does if the daemon had a terminal, which is gone then; otherwise it asks
-/// for a reload, and there is nothing to reload.
-async fn stop_request(signals: &mut Signals, has_terminal: bool) {
-    while signals.next().await == Request::Hangup && !has_terminal {
-        info!("nothing to reload: there is no configuration file");
+/// for a reload, and there is nothing to reload, unless a command has something. Gives the signal.
+async fn stop_request(signals: &mut Signals, has_terminal: bool, groups: &Groups) -> Signal {
+    loop {
+        match signals.next().await {
+            Request::Stop(signal) => return signal,
+            Request::Hangup if has_terminal => return Signal::SIGHUP,
+            Request::Hangup if groups.count() > 0 => groups.pass_on(Signal::SIGHUP),
+            Request::Hangup => info!("nothing to reload: there is no configuration file"),
+        }
     }
+}
+
+/// Does what signals ask for that are the commands' business.
+async fn attend(mut signals: Others, groups: Groups) -> Done {
+    loop {
+        match signals.next().await {
+            Other::Child => groups.look(),
+            Other::Pass(signal) => groups.pass_on(signal),
+        }
+    }
+}
+
+/// Whether the process is the first of a container: orphans become its children.
+fn is_init() -> bool {
+    std::process::id() == 1
+}
+
+/// Whoever stops the daemon should know what it waits for.
+fn say_who_is_waited_for(commands: usize, grace: Duration) {
+    let they = match commands {
+        0 => return,
+        1 => "a command".to_owned(),
+        count => format!("{count} commands"),
+    };
+    info!("waiting for {they} to end; killed after {grace:?}, or by another signal at once");
 }
 
 /// Tells how a source ended, and what follows if it was the last.
@@ -359,6 +436,13 @@ fn say_how_it_ended(name: &str, end: &io::Result<Outcome>, at_eof: Option<AtEof>
         Some(AtEof::Stop(_)) => "stopping when clients have got everything",
     };
     match end {
+        Ok(Outcome::Exited(Summary { lines, .. }, exit)) => {
+            let lines = if *lines == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(*lines)) };
+            info!("{name} ended ({exit}) after {lines}; {next}");
+        }
+        Ok(Outcome::NotStarted(error)) => {
+            warn!("{error}{}; {next}", error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default());
+        }
         Err(error) => warn!("could not read {name}: {}; {next}", source::reason(error)),
         Ok(Outcome::Stopped) => {}
         Ok(Outcome::Ended(Summary { bytes: 0, .. })) if name == STDIN => {

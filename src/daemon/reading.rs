@@ -1,4 +1,4 @@
-//! Starts what reads: a thread for each stream and each named pipe, and one for all files.
+//! Starts what reads: a thread for each stream, each named pipe and each command, and one for all files.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
@@ -18,6 +18,7 @@ use crate::pipeline::lanes::{self, Lanes};
 use crate::pipeline::middle::MayFlush;
 use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
 use crate::source::Stop;
+use crate::source::command::{Command, Groups, Input, Output, Restart, Runner, What};
 use crate::source::fifo::{Fifo, Make};
 use crate::source::file::{Files, Follower, Options, Stored};
 use crate::source::stream::Stream;
@@ -42,6 +43,7 @@ pub struct Reading<'a> {
     pub channels: &'a Channels,
     pub fittings: Fittings,
     pub stop: &'a Stop,
+    pub groups: &'a Groups,
 }
 
 impl Reading<'_> {
@@ -50,7 +52,7 @@ impl Reading<'_> {
         warn_of_unread_input(config);
         let (looked, all_looked) = mpsc::channel();
         let mut files = Vec::new();
-        for source in &config.sources {
+        for (place, source) in config.sources.iter().enumerate() {
             match source {
                 Source::Stdin { channel } => self.stdin(channel, config, tasks)?,
                 Source::Descriptor { channel, path } => {
@@ -70,6 +72,7 @@ impl Reading<'_> {
                     let fifo = Fifo::new(path.clone(), *make, self.stop.clone());
                     self.fifo(channel, fifo, *make, config, looked.clone(), tasks)?;
                 }
+                Source::Command { name, channels, command } => self.command(place, name, channels, command, config, tasks)?,
                 Source::Files(these) => {
                     self.channels.expect(source.expected());
                     files.push(these.clone());
@@ -114,6 +117,32 @@ impl Reading<'_> {
         let pipeline = Pipeline::new(&self.fittings, manner, self.channels.open(channel.clone()));
         let label = name.to_owned();
         tasks.spawn_source(name, move || Done::Source(label, pipeline::run(stream, pipeline, tee)))
+    }
+
+    /// Runs a command. What was asked for by its words and cannot be started at all ends the daemon; a line of a shell is a source like any other.
+    fn command(
+        &self,
+        place: usize,
+        name: &ChannelName,
+        channels: &[ChannelName],
+        command: &Command,
+        config: &Config,
+        tasks: &mut Tasks,
+    ) -> Result<(), Fatal> {
+        let writer = match command.manner.output {
+            Output::Pipes => Writer::Command,
+            Output::Terminal(_) => Writer::File,
+        };
+        let manner = Self::manner(writer, None, config);
+        let open = |channel: &ChannelName| Pipeline::new(&self.fittings, manner, self.channels.open(channel.clone()));
+        let streams = channels.iter().map(open).collect();
+        let mut runner = Runner::new(command.clone(), place, self.groups.clone(), self.stop.clone())
+            .map_err(|error| Fatal::unexpected("could not make an event descriptor", &error))?;
+        if matches!(command.what, What::Program(..)) && command.manner.restart == Restart::Never {
+            runner.start().map_err(|error| Fatal::not_started(&error))?;
+        }
+        let label = name.to_string();
+        tasks.spawn_source(&format!("command {name}"), move || Done::Source(label, pipeline::command::run(runner, streams)))
     }
 
     fn fifo(
@@ -170,17 +199,27 @@ fn options(config: &Config) -> Options {
     }
 }
 
-/// How many descriptors followed files may take.
+/// How many descriptors a command takes: what it writes to, what wakes its thread, and what is open for a moment at its start.
+const A_COMMAND: usize = 12;
+
+/// How many descriptors followed files and commands may take.
 pub fn descriptors(config: &Config) -> usize {
     let follows = config.sources.iter().any(|source| matches!(source, Source::Files(_)));
     let options = options(config);
-    if follows { options.open_files + options.spare_files() } else { 0 }
+    let commands = config.sources.iter().filter(|source| matches!(source, Source::Command { .. })).count();
+    commands * A_COMMAND + if follows { options.open_files + options.spare_files() } else { 0 }
 }
 
 /// `COMMAND | sse-bridge FILE` reads the file alone, which is seldom what was meant.
 fn warn_of_unread_input(config: &Config) {
-    let is_read = config.sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+    let is_read = config.sources.iter().any(|source| match source {
+        Source::Stdin { .. } => true,
+        Source::Command { command, .. } => command.manner.input == Input::Passed,
+        _ => false,
+    });
     if config.stdin == StdinKind::Pipe && !is_read {
-        warn!("standard input is a pipe and is not read; add '-' to the sources to read it");
+        let runs = config.sources.iter().any(|source| matches!(source, Source::Command { .. }));
+        let commands = if runs { ", or pass it on to a command with --stdin" } else { "" };
+        warn!("standard input is a pipe and is not read; add '-' to the sources to read it{commands}");
     }
 }

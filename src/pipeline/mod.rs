@@ -5,8 +5,9 @@
 //! ```
 //!
 //! Standard input and inherited descriptors are one text ([`run`]). What a followed path gives is one text for each file that stands behind it
-//! ([`lanes`]). Nothing here waits for a client: the only thing that can slow a writer down is the user's own `--tee`.
+//! ([`lanes`]), and a command one for each run of it ([`command`]). Nothing here waits for a client: the only thing that can slow a writer down is the user's own `--tee`.
 
+pub mod command;
 pub mod lanes;
 pub mod middle;
 mod oddities;
@@ -24,6 +25,7 @@ use crate::clock::now;
 use crate::event::{Age, ChannelName, EventId, Position};
 use crate::metrics::Metrics;
 use crate::shaping::Item;
+use crate::source::command::{Exit, NotStarted};
 use crate::source::file::Mark;
 use crate::source::hint::BlockBuffering;
 use crate::source::stream::Stream;
@@ -82,7 +84,9 @@ pub struct Manner {
 pub enum Writer {
     /// A program behind a pipe, whose C library may write in blocks.
     Pipe,
-    /// A file, in which it does not matter.
+    /// The same, of a program that we run.
+    Command,
+    /// A file, in which it does not matter, or a terminal, for which programs write whole lines.
     File,
 }
 
@@ -162,10 +166,14 @@ pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> 
 }
 
 /// How reading came to its end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Outcome {
     /// The source ended for good, having given this.
     Ended(Summary),
+    /// The last run of a command is over.
+    Exited(Summary, Exit),
+    /// A command could not be started.
+    NotStarted(Arc<NotStarted>),
     /// The daemon stops.
     Stopped,
 }
@@ -225,9 +233,17 @@ impl Pipeline {
         self.flush(None);
         let name = self.channel.name();
         let mut turn = self.fittings.store.turn(name, now(), Age::New);
-        turn.add_control("end", &End { channel: name, reason, exit: None });
+        turn.add_control("end", &End { channel: name, reason, exit: reason.exit() });
         self.channel.publish(turn.commit(None), ChannelLife::Ended(reason));
         self.read
+    }
+
+    /// Something of the source itself is an event of the stream, behind what has been read, which nothing will finish.
+    fn tell(&mut self, kind: &str, payload: &impl Serialize) {
+        self.flush(None);
+        let mut turn = self.fittings.store.turn(self.channel.name(), now(), Age::New);
+        turn.add_control(kind, payload);
+        self.channel.publish(turn.commit(None), ChannelLife::Open);
     }
 
     /// The unfinished line becomes an event, and what it belongs to: nothing will finish it. `position` is that of the source behind it, stored even
@@ -276,7 +292,9 @@ impl Pipeline {
         }
         if self.buffering.is_time_to_tell(now) {
             let channel = self.channel.name();
-            warn!(%channel, "the input came in blocks of 4096 bytes and stopped inside a line: the command buffers; try `stdbuf -oL COMMAND`");
+            let cure =
+                if self.manner.writer == Writer::Command { "--pty, or `stdbuf -oL COMMAND`" } else { "`stdbuf -oL COMMAND`" };
+            warn!(%channel, "the input came in blocks of 4096 bytes and stopped inside a line: the command buffers; try {cure}");
         }
     }
 
@@ -310,7 +328,7 @@ impl Pipeline {
             Ears::Deaf => Some(self.rest.map_or(REST, |rest| (rest + MORE_REST).min(LONG_REST))),
         };
         let is_inside_line = self.middle.is_inside_line();
-        if self.manner.writer == Writer::Pipe {
+        if self.manner.writer != Writer::File {
             self.buffering.note(count, is_inside_line, now);
         }
         self.flush_due = self.manner.flush_partial.filter(|_| is_inside_line).map(|pause| now + pause);

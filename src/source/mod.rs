@@ -1,9 +1,10 @@
 //! Bytes in: one file for each kind of source, the same function in each: `read`, which waits for the next bytes.
 //!
 //! Standard input and inherited descriptors end (`stream`): each is read by a thread of its own. Named pipes (`fifo`) and files (`file`) do not end,
-//! and what stands behind a path changes: their threads give [`News`]. No source knows of lines, events or clients. Nobody downstream can make
+//! and what stands behind a path changes: their threads give [`News`]. A command (`command`) is run, and gives news of its own. No source knows of lines, events or clients. Nobody downstream can make
 //! one wait but the user's own `--tee`.
 
+pub mod command;
 pub mod fifo;
 pub mod file;
 pub mod hint;

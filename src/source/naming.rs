@@ -17,6 +17,9 @@ const MARK: char = '~';
 /// How many hexadecimal digits the hash has.
 const HASH_DIGITS: usize = 16;
 
+/// The longest NAME of a command, in bytes: `/stdout` follows it.
+pub const MAX_COMMAND_NAME: usize = MAX_CHANNEL_NAME - "/stdout".len();
+
 /// The name of the channel of a file, by the NAME of its source (if it has one) and the path below it.
 ///
 /// `below` is relative for the files of a named glob, absolute for unnamed ones, and `None` where NAME says it all.
@@ -24,10 +27,18 @@ const HASH_DIGITS: usize = 16;
 pub fn channel_name(name: Option<&ChannelName>, below: Option<&Path>) -> ChannelName {
     let mut text = whole(name, below);
     if text.len() > MAX_CHANNEL_NAME {
-        text = shortened(&text);
+        text = shortened(&text, MAX_CHANNEL_NAME);
     }
     // The root has no name of its own, and no file is there.
     text.parse().unwrap_or_else(|_| "root".parse().expect("'root' is a channel name"))
+}
+
+/// The NAME of a command that has no other, by the last part of its path; with `/stdout` and `/stderr` behind it, it is still a name.
+#[must_use]
+pub fn command_name(file_name: &OsStr) -> ChannelName {
+    let text = segment(file_name);
+    let text = if text.len() > MAX_COMMAND_NAME { shortened(&text, MAX_COMMAND_NAME) } else { text };
+    text.parse().unwrap_or_else(|_| "command".parse().expect("'command' is a channel name"))
 }
 
 /// The bytes that [`channel_name`] has left out of the name that it gives to the same; none if that is short enough.
@@ -37,7 +48,7 @@ pub fn left_out(name: Option<&ChannelName>, below: Option<&Path>) -> OsString {
     if text.len() <= MAX_CHANNEL_NAME {
         return OsString::new();
     }
-    let (head, tail) = kept(&text);
+    let (head, tail) = kept(&text, MAX_CHANNEL_NAME);
     OsString::from_vec(decoded_path(&text[head..tail]))
 }
 
@@ -112,8 +123,8 @@ fn encode(part: &OsStr, text: &mut String) {
 }
 
 /// A name over the limit with a hash of the whole in its middle: as much of both ends as has room, cut at whole characters.
-fn shortened(text: &str) -> String {
-    let (head, tail) = kept(text);
+fn shortened(text: &str, limit: usize) -> String {
+    let (head, tail) = kept(text, limit);
     format!("{}{MARK}{}{MARK}{}", &text[..head], hash(text), &text[tail..])
 }
 
@@ -129,8 +140,8 @@ fn lengthened(text: &str, left_out: &OsStr) -> Option<String> {
 }
 
 /// Where the middle of a name over the limit begins and ends.
-fn kept(text: &str) -> (usize, usize) {
-    let room = (MAX_CHANNEL_NAME - HASH_DIGITS - 2 * MARK.len_utf8()) / 2;
+fn kept(text: &str, limit: usize) -> (usize, usize) {
+    let room = (limit - HASH_DIGITS - 2 * MARK.len_utf8()) / 2;
     let head = (0..=room).rev().find(|&at| is_cut(text, at)).unwrap_or(0);
     let tail = (text.len() - room..=text.len()).find(|&at| is_cut(text, at)).unwrap_or(text.len());
     (head, tail)
@@ -180,6 +191,14 @@ mod tests {
         let name = named(None, path.as_bytes());
         assert!(name.starts_with("var/log/xxx") && name.ends_with("xx/app.log") && name.len() <= MAX_CHANNEL_NAME, "{name}");
         assert_ne!(name, named(None, path.replace("log/x", "log/y").as_bytes()));
+    }
+
+    #[test]
+    fn a_command_is_named_after_its_file() {
+        let name = |text: &str| command_name(OsStr::new(text)).to_string();
+        assert_eq!((name("make"), name("my prog"), name("..")), ("make".to_owned(), "my%20prog".to_owned(), "command".to_owned()));
+        let long = name(&"ü".repeat(100));
+        assert!(long.len() <= MAX_COMMAND_NAME && format!("{long}/stdout").parse::<ChannelName>().is_ok(), "{long}");
     }
 
     proptest! {

@@ -75,8 +75,8 @@ const busy = (at) =>
 export const again = (channel) => `${name(channel)}: a new run`;
 
 export function run({ channel, run: number, state: what, exit }) {
-  const how = exit === undefined || exit === null ? '' : `, exit code ${exit}`;
-  return `${name(channel)}: run ${number} ${what}${how}`;
+  const how = exit === undefined || exit === null ? '' : ` with ${exit}`;
+  return `${name(channel)}: run ${number} ${what === 'started' ? 'began' : `ended${how}`}`;
 }
 
 // What is in front of the first line that is shown; never nothing while there are lines, so that they stay where they are.

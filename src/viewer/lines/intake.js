@@ -32,8 +32,15 @@ export class Intake {
     if (!told) return CONTROL.has(type) ? [] : this.#line(at, data);
     if (type === 'gap') return [{ ...at, kind: KIND.gap, text: this.#gap(told) }];
     if (type === 'end') return [this.#end(at, told)];
-    if (type === 'run') return [{ ...at, kind: KIND.run, text: words.run(told) }];
+    if (type === 'run') return [this.#run(at, told)];
     return [];
+  }
+
+  // It says by itself that there is a new run.
+  #run(at, told) {
+    this.#ended.delete(told.channel);
+    this.#moving.delete(told.channel);
+    return { ...at, kind: KIND.run, text: words.run(told) };
   }
 
   #line(at, text) {
