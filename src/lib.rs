@@ -40,6 +40,8 @@ pub mod store;
 
 pub mod channel;
 
+pub mod sieve;
+
 pub mod http;
 
 pub mod metrics;

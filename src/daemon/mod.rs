@@ -34,12 +34,13 @@ use crate::http::archived::{self, Archivist};
 use crate::http::client::Ending;
 use crate::http::crowd::Crowd;
 use crate::http::reactor::{Equipment, Reactors, TICK};
-use crate::http::router::{Site, Told};
+use crate::http::router::{Lookers, Site, Told};
 use crate::http::slots::Slots;
 use crate::http::{self, Server, listener};
 use crate::mapping::Mapper;
 use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
+use crate::sieve::Sieves;
 use crate::source;
 use crate::store::{History, Store};
 
@@ -217,6 +218,8 @@ impl Daemon {
             channels,
             archivist,
             slots: Arc::clone(&self.slots),
+            sieves: Arc::new(Sieves::new(Arc::clone(&self.metrics))),
+            lookers: Lookers::default(),
             metrics: Arc::clone(&self.metrics),
             hosts: config.hosts,
             origins: config.origins,

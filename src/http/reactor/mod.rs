@@ -305,7 +305,7 @@ impl Reactor {
     /// A group is no more: each is behind for itself.
     fn part(&mut self, group: Group) {
         for seat in group.seats {
-            self.seats[seat as usize].subscriber.move_to(&group.edge);
+            self.seats[seat as usize].catch_up(&group.edge, group.sifting.as_deref());
             self.put_behind(seat);
         }
     }
@@ -340,7 +340,7 @@ impl Reactor {
         let Place::Live(at) = it.place else { return };
         let kind = kind_of(it);
         let Some(group) = self.groups.get_mut(&kind) else { return };
-        it.subscriber.move_to(&group.edge);
+        it.catch_up(&group.edge, group.sifting.as_deref());
         it.place = Place::Stalled; // or it is about to be removed
         group.seats.swap_remove(at);
         if let Some(moved) = group.seats.get(at) {
@@ -352,7 +352,10 @@ impl Reactor {
 }
 
 fn kind_of(seat: &Seat) -> Kind {
-    Kind { view: seat.subscriber.view(), format: seat.format, framing: seat.framing, ages: seat.subscriber.cursor().ages() }
+    let Seat { subscriber, format, framing, sifting, guest, .. } = seat;
+    let sieve = sifting.as_ref().map(|sifting| sifting.key());
+    let alone = if sifting.as_ref().is_some_and(|sifting| sifting.has_context()) { *guest } else { 0 };
+    Kind { view: subscriber.view(), format: *format, framing: *framing, ages: subscriber.cursor().ages(), sieve, alone }
 }
 
 impl fmt::Debug for Reactor {
