@@ -183,7 +183,8 @@ impl Index {
     #[must_use]
     pub fn has_lost(&self, view: ViewKey, after: u64, through: u64) -> bool {
         let (known, ages) = (self.began, Ages::All);
-        let mut cursor = Cursor { number: after, known, until: through, ages, told: BTreeMap::new(), burials: 0, gaps: 0, progress: 0 };
+        let mut cursor =
+            Cursor { number: after, known, until: through, ages, told: BTreeMap::new(), burials: 0, gaps: 0, progress: 0 };
         self.gap(view, &mut cursor, Reason::Dropped, |_| None).is_some()
     }
 

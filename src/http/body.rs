@@ -194,7 +194,11 @@ impl Source {
         let Some(piece) = self.client.subscriber.piece_of_last(sent, PIECE) else { return Next::Cut };
         self.large = (piece.len() == PIECE).then_some(sent + PIECE);
         // An event that is a whole number of pieces ends with an empty one.
-        if piece.is_empty() && said.is_empty() { self.look() } else { Next::Chunk(Chunk { said, events: vec![piece], ..Chunk::default() }) }
+        if piece.is_empty() && said.is_empty() {
+            self.look()
+        } else {
+            Next::Chunk(Chunk { said, events: vec![piece], ..Chunk::default() })
+        }
     }
 }
 

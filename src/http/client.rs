@@ -128,7 +128,7 @@ pub fn next(
             Reading::Events(events) => {
                 let chunk = match sifting.as_deref_mut() {
                     None => Chunk::of_events(said, events, from, subscriber.cursor().number(), format),
-                    Some(sifting) => sifting.chunk_of(said, events, (from, subscriber), format, &mut enough),
+                    Some(sifting) => sifting.chunk_of(said, &events, (from, subscriber), format, &mut enough),
                 };
                 // Control events have no lines.
                 if !chunk.is_empty() {
@@ -202,7 +202,9 @@ impl Chunk {
             Format::Text => sse::lines,
             Format::Ndjson => sse::ndjson::objects,
         };
-        events.iter().for_each(|part| write(part, &mut said));
+        for part in &events {
+            write(part, &mut said);
+        }
         Self { said, events: Vec::new(), again }
     }
 

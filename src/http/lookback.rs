@@ -108,7 +108,8 @@ impl Lookback {
         if reach == 0 {
             return Ok(first - 1);
         }
-        let before = Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(first - 1), follow: Follow::Retained, ..ask.clone() };
+        let before =
+            Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(first - 1), follow: Follow::Retained, ..ask.clone() };
         let page = self.page(&before, is_wanted, |_, _, _| {})?;
         Ok(if page.events == 0 { first } else { page.first } - 1)
     }
@@ -141,7 +142,12 @@ impl Lookback {
     }
 
     /// Reads a page, oldest event first, and shows each to `look`, with its number and memory to use.
-    fn page(&self, ask: &Ask, is_wanted: &dyn Fn() -> bool, mut look: impl FnMut(u64, &[u8], &mut Vec<u8>)) -> Result<Page, GivenUp> {
+    fn page(
+        &self,
+        ask: &Ask,
+        is_wanted: &dyn Fn() -> bool,
+        mut look: impl FnMut(u64, &[u8], &mut Vec<u8>),
+    ) -> Result<Page, GivenUp> {
         let (mut page, mut playback, mut room) = (Page::default(), None, Vec::new());
         let Some(mut subscriber) = self.subscribe(ask, is_wanted)? else { return Ok(page) };
         loop {
@@ -157,7 +163,9 @@ impl Lookback {
                 Reading::Gap(_) | Reading::Progress(_) => continue,
                 Reading::CaughtUp | Reading::Finished => return Ok(page),
             };
-            parts.iter().for_each(|part| page.add(part, &mut |number, event| look(number, event, &mut room)));
+            for part in &parts {
+                page.add(part, &mut |number, event| look(number, event, &mut room));
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub mod query;
 pub mod reactor;
 mod response;
 pub mod router;
+pub mod sifted;
 pub mod sifting;
 pub mod slots;
 mod socket;

@@ -293,9 +293,20 @@ mod tests {
 
     #[test]
     fn bad_values_are_told_in_one_line() {
-        for bad in
-            ["tail=x", "tail=-1", "tail=", "since=yesterdayish", "since=-5m", "before=x", "follow=maybe", "ping=2", "format=xml", "context=101", "context=-1", "i=x"]
-        {
+        for bad in [
+            "tail=x",
+            "tail=-1",
+            "tail=",
+            "since=yesterdayish",
+            "since=-5m",
+            "before=x",
+            "follow=maybe",
+            "ping=2",
+            "format=xml",
+            "context=101",
+            "context=-1",
+            "i=x",
+        ] {
             let message = query(bad).unwrap_err().to_string();
             assert!(message.starts_with("bad value '") && !message.contains('\n'), "{bad}: {message}");
         }

@@ -19,17 +19,16 @@ use std::time::Duration;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
 use serde::Serialize;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::archived::Archivist;
 use super::client::{Client, Ending};
 use super::host::{BadHost, HostNames};
-use super::lookback::{Lookback, MOST_AT_ONCE};
+use super::lookback::Lookback;
 use super::origin::{Access, Origins, remedy};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
+use super::sifted::Lookers;
 use super::sifting::Sifting;
 use super::slots::{Slot, Slots};
 use super::{status, viewer};
@@ -38,7 +37,7 @@ use crate::clock::now;
 use crate::event::Millis;
 use crate::mapping::EventType;
 use crate::metrics::Metrics;
-use crate::sieve::{BadExpression, Recipe, Refusal, Sieve, Sieves};
+use crate::sieve::Sieves;
 use crate::store::Condition;
 
 use crate::sse;
@@ -88,16 +87,6 @@ pub struct Site {
     pub ending: Ending,
     /// What has been told once.
     pub told: Told,
-}
-
-/// Places for clients who look for where their streams begin.
-#[derive(Debug)]
-pub struct Lookers(Semaphore);
-
-impl Default for Lookers {
-    fn default() -> Self {
-        Self(Semaphore::new(MOST_AT_ONCE))
-    }
 }
 
 /// Hosts and origins whose refusal is in the log.
@@ -200,7 +189,13 @@ impl Site {
             Endpoint::Types => viewer::types(request.headers()),
             Endpoint::Events(name) => return self.stream(*name, request).await,
             Endpoint::Channels => status::channels(&self.status(), self.stored().as_ref()),
-            Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), self.sieves.count(), &self.channels.status(), self.stored().as_ref()),
+            Endpoint::Metrics => status::metrics(
+                &self.metrics,
+                self.slots.used(),
+                self.sieves.count(),
+                &self.channels.status(),
+                self.stored().as_ref(),
+            ),
             Endpoint::Healthz => status::healthz(),
             Endpoint::Readyz => status::readyz(request.uri().query(), &self.channels.status(), self.stored().as_ref()),
         })
@@ -280,7 +275,7 @@ impl Site {
         // The place comes first, so that who waits outside costs nothing else.
         let Some(slot) = self.slots.take() else {
             self.metrics.refused_busy.add(1);
-            return Ok(self.busy(request, "all places are taken; --max-clients sets how many there are"));
+            return Ok(busy(request, "all places are taken; --max-clients sets how many there are"));
         };
         let mut query = query;
         let lookback = self.sieve(request, query.recipe.take()).await?.map(|sieve| Lookback {
@@ -301,67 +296,6 @@ impl Site {
             Some(lookback) => Some(Box::new(self.sifting(lookback, &query, &subscriber, &mut greeting).await)),
         };
         Ok(self.open(&query, (subscriber, greeting), sifting, slot))
-    }
-
-    /// The sieve of a recipe, if there is one.
-    async fn sieve<B>(&self, request: &Request<B>, recipe: Option<Recipe>) -> Result<Option<Arc<Sieve>>, Response<Content>> {
-        let Some(recipe) = recipe else { return Ok(None) };
-        if let Some(sieve) = self.sieves.find(&recipe) {
-            return Ok(Some(sieve));
-        }
-        // Expressions may take milliseconds to be made ready.
-        let sieves = Arc::clone(&self.sieves);
-        let made = tokio::task::spawn_blocking(move || sieves.get(&recipe)).await;
-        match made {
-            Ok(Ok(sieve)) => Ok(Some(sieve)),
-            Ok(Err(Refusal::Bad(bad))) => Err(refuse_expression(&bad)),
-            Ok(Err(Refusal::Crowded(crowded))) => {
-                self.metrics.refused_sieves.add(1);
-                Err(self.busy(request, &crowded.to_string()))
-            }
-            Err(_) => Err(self.busy(request, "the server is about to end")),
-        }
-    }
-
-    /// What a client asks for that does not want all, once it is known where that begins. `None` if the daemon ends meanwhile.
-    async fn place(&self, lookback: &Lookback, query: &StreamQuery) -> Option<Ask> {
-        let is_resumed = query.ask.last_event_id.is_some() && query.ask.before.is_none();
-        if is_resumed || !matches!(query.ask.tail, Some(Tail::Newest(_))) {
-            return Some(query.ask.clone());
-        }
-        let (ask, reach) = (query.ask.clone(), query.context);
-        self.look_back(lookback, move |lookback, is_wanted| lookback.place(&ask, reach, is_wanted).ok()).await
-    }
-
-    /// The way of a client that does not want all.
-    async fn sifting(&self, lookback: Lookback, query: &StreamQuery, subscriber: &Subscriber, greeting: &mut Greeting) -> Sifting {
-        let id = query.ask.last_event_id.as_ref().filter(|_| query.ask.before.is_none());
-        let event = id.filter(|id| id.channel.is_some() && query.context > 0 && *greeting == Greeting::None);
-        let following = match event.map(|id| id.position.number) {
-            None => 0,
-            Some(number) => {
-                let reach = query.context;
-                let look = move |lookback: &Lookback, is_wanted: &dyn Fn() -> bool| lookback.following(number, reach, is_wanted).ok();
-                self.look_back(&lookback, look).await.unwrap_or(reach)
-            }
-        };
-        if let Greeting::Gap(gap) = greeting {
-            gap.lost = None; // nobody knows how many of them would have passed
-        }
-        Sifting::new(lookback.sieve, subscriber, greeting, id.is_some(), (query.context, following))
-    }
-
-    /// Looks back in a thread that may wait for the disk, for as long as somebody waits for the answer.
-    async fn look_back<T: Send + 'static>(
-        &self,
-        lookback: &Lookback,
-        look: impl FnOnce(&Lookback, &dyn Fn() -> bool) -> Option<T> + Send + 'static,
-    ) -> Option<T> {
-        let _place = self.lookers.0.acquire().await.ok()?;
-        let (unwanted, ending, lookback) = (CancellationToken::new(), self.ending.now.clone(), lookback.clone());
-        let _guard = unwanted.clone().drop_guard();
-        let work = move || look(&lookback, &|| !unwanted.is_cancelled() && !ending.is_cancelled());
-        tokio::task::spawn_blocking(work).await.ok().flatten()
     }
 
     /// Subscribes to a view, and asks the disk for what has to be known before. `None` if the client has everything and nothing more will ever come.
@@ -412,22 +346,22 @@ impl Site {
         *head.body_mut() = Content::Stream(Box::new(client));
         head
     }
+}
 
-    /// The house is full. An `EventSource` is told when to knock again; anybody else gets an error that says it.
-    fn busy<B>(&self, request: &Request<B>, why: &str) -> Response<Content> {
-        let wait = busy_wait();
-        if !query::accepts_event_stream(request.headers()) {
-            let mut response = closing(text(StatusCode::SERVICE_UNAVAILABLE, why));
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
-            return response;
-        }
-        let mut block = Vec::new();
-        sse::preamble(&mut block, wait);
-        sse::control(&mut block, None, "busy", &Busy { retry: wait });
-        let mut response = closing(stream_head(Format::EventStream));
-        *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
-        response
+/// There is no room, and `why`. An `EventSource` is told when to knock again; anybody else gets an error that says it.
+pub(super) fn busy<B>(request: &Request<B>, why: &str) -> Response<Content> {
+    let wait = busy_wait();
+    if !query::accepts_event_stream(request.headers()) {
+        let mut response = closing(text(StatusCode::SERVICE_UNAVAILABLE, why));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
+        return response;
     }
+    let mut block = Vec::new();
+    sse::preamble(&mut block, wait);
+    sse::control(&mut block, None, "busy", &Busy { retry: wait });
+    let mut response = closing(stream_head(Format::EventStream));
+    *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
+    response
 }
 
 /// 15 to 60 s, in milliseconds: spread, so that those who were refused together do not come back together.
@@ -489,12 +423,8 @@ fn refuse(bad: &BadQuery) -> Response<Content> {
     text(status, &one_line(&bad.to_string()))
 }
 
-fn refuse_expression(bad: &BadExpression) -> Response<Content> {
-    text(StatusCode::BAD_REQUEST, &one_line(&bad.to_string()))
-}
-
 /// One line, whatever was in the value.
-fn one_line(message: &str) -> String {
+pub(super) fn one_line(message: &str) -> String {
     message.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 

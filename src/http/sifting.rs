@@ -58,7 +58,13 @@ pub struct Sifting {
 impl Sifting {
     /// The way of a client that has been greeted; with `reach` events around each match, of which `following` are still owed for those before its id.
     #[must_use]
-    pub fn new(sieve: Arc<Sieve>, subscriber: &Subscriber, greeting: &Greeting, is_resumed: bool, (reach, following): (usize, usize)) -> Self {
+    pub fn new(
+        sieve: Arc<Sieve>,
+        subscriber: &Subscriber,
+        greeting: &Greeting,
+        is_resumed: bool,
+        (reach, following): (usize, usize),
+    ) -> Self {
         let known = subscriber.cursor().known();
         let has_id = is_resumed || !matches!(greeting, Greeting::None);
         let context = (reach > 0).then(|| Context::behind(known, reach, following));
@@ -94,13 +100,13 @@ impl Sifting {
     pub fn chunk_of(
         &mut self,
         said: Vec<u8>,
-        events: Vec<Bytes>,
+        events: &[Bytes],
         (from, subscriber): (Cursor, &mut Subscriber),
         format: Format,
         enough: &mut Enough,
     ) -> Chunk {
         let mut passed = Vec::with_capacity(events.len());
-        if let Some(reached) = self.sift(&events, enough, &mut passed) {
+        if let Some(reached) = self.sift(events, enough, &mut passed) {
             subscriber.move_to(&from.moved_to(reached));
         }
         self.chunk(said, passed, from, subscriber.cursor().number(), format)

@@ -50,7 +50,13 @@ pub fn channels(status: &Status, stored: Option<&Condition>) -> Response<Content
 
 /// `/metrics`: counters and gauges in the Prometheus text format, without labels that grow.
 #[must_use]
-pub fn metrics(metrics: &Metrics, clients: usize, filters: usize, status: &Status, stored: Option<&Condition>) -> Response<Content> {
+pub fn metrics(
+    metrics: &Metrics,
+    clients: usize,
+    filters: usize,
+    status: &Status,
+    stored: Option<&Condition>,
+) -> Response<Content> {
     let counters = [
         ("input_bytes", "Bytes read from sources.", metrics.input_bytes.get()),
         ("input_lines", "Lines read from sources.", metrics.input_lines.get()),

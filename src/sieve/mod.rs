@@ -111,13 +111,14 @@ impl Sieve {
         if kind.is_some_and(sse::is_reserved) {
             return Verdict::Control;
         }
-        let is_wanted = self.recipe.types.is_empty() || self.recipe.types.iter().any(|wanted| wanted.as_bytes() == kind.unwrap_or(b""));
+        let is_wanted =
+            self.recipe.types.is_empty() || self.recipe.types.iter().any(|wanted| wanted.as_bytes() == kind.unwrap_or(b""));
         if !is_wanted {
             return Verdict::Miss;
         }
         let data = sse::data_of(event, room);
-        let is_match =
-            self.must.iter().all(|expression| expression.is_match(data)) && !self.must_not.iter().any(|expression| expression.is_match(data));
+        let is_match = self.must.iter().all(|expression| expression.is_match(data))
+            && !self.must_not.iter().any(|expression| expression.is_match(data));
         if is_match { Verdict::Match } else { Verdict::Miss }
     }
 

@@ -48,7 +48,10 @@ fn data_and_types_are_judged_and_control_events_pass() {
     assert_eq!(judge(&caseless, None, "\u{c4}B".as_bytes()), Verdict::Match);
     assert_eq!(judge(&caseless, None, "\u{c4}B no".as_bytes()), Verdict::Miss);
     let typed = sieve(recipe(&[], &[], Case::Counts, &["tick", ""])).unwrap();
-    assert_eq!([Some("tick"), None, Some("tock")].map(|kind| judge(&typed, kind, b"")), [Verdict::Match, Verdict::Match, Verdict::Miss]);
+    assert_eq!(
+        [Some("tick"), None, Some("tock")].map(|kind| judge(&typed, kind, b"")),
+        [Verdict::Match, Verdict::Match, Verdict::Miss]
+    );
     for kind in ["gap", "end", "run"] {
         assert_eq!(judge(&both, Some(kind), b"{}"), Verdict::Control);
     }
@@ -61,15 +64,35 @@ fn lines_inside_are_joined_by_lf() {
     assert_eq!(judge(&grep("^b").unwrap(), None, b"a\rb"), Verdict::Miss);
     assert_eq!(judge(&grep("(?m)^b").unwrap(), None, b"a\rb"), Verdict::Match);
     assert_eq!(judge(&grep("data: ").unwrap(), None, b"a\rb"), Verdict::Miss);
-    assert_eq!(judge(&grep(r"(?-u)\xEF\xBF\xBD").unwrap(), None, b"\xff"), Verdict::Match, "what is not UTF-8 is looked at as it is sent");
+    assert_eq!(
+        judge(&grep(r"(?-u)\xEF\xBF\xBD").unwrap(), None, b"\xff"),
+        Verdict::Match,
+        "what is not UTF-8 is looked at as it is sent"
+    );
 }
 
 #[test]
 fn bad_expressions_are_told_in_one_line_with_their_place() {
     let told = |text: &str| grep(text).unwrap_err().to_string();
     assert_eq!(told("ab("), "bad value 'ab(' for grep: unclosed group, at character 3");
-    assert_eq!(told("\u{e4}[z-a]"), "bad value '\u{e4}[z-a]' for grep: invalid character class range, the start must be <= the end, at character 3");
-    for bad in ["*", "a{2,1}", "(?z)", r"\p{Nothing}", "[[:x:", "(a", "a)", r"\1", "(?<n>a)(?<n>b)", "(?=a)", "\\", "(".repeat(60).as_str()] {
+    assert_eq!(
+        told("\u{e4}[z-a]"),
+        "bad value '\u{e4}[z-a]' for grep: invalid character class range, the start must be <= the end, at character 3"
+    );
+    for bad in [
+        "*",
+        "a{2,1}",
+        "(?z)",
+        r"\p{Nothing}",
+        "[[:x:",
+        "(a",
+        "a)",
+        r"\1",
+        "(?<n>a)(?<n>b)",
+        "(?=a)",
+        "\\",
+        "(".repeat(60).as_str(),
+    ] {
         let line = told(bad);
         assert!(line.contains(", at character ") && !line.contains('\n'), "{bad}: {line}");
     }
@@ -83,7 +106,9 @@ fn bad_expressions_are_told_in_one_line_with_their_place() {
 
 #[test]
 fn what_looks_catastrophic_is_linear() {
-    for (expression, letter) in [("(a+)+$", "a"), ("(a|a)*b", "a"), ("(.*)*=x", "="), ("(x+x+)+y", "x"), ("(a|b)*a(a|b){12}c", "ab")] {
+    for (expression, letter) in
+        [("(a+)+$", "a"), ("(a|a)*b", "a"), ("(.*)*=x", "="), ("(x+x+)+y", "x"), ("(a|b)*a(a|b){12}c", "ab")]
+    {
         let sieve = grep(expression).unwrap();
         let time = |length: usize| {
             let event = encode(1, None, (letter.repeat(length) + "!").as_bytes());

@@ -57,9 +57,8 @@ impl Reactor {
                 let part = if seat.subscriber.is_finished() { Part::Last } else { Part::Inner };
                 self.send(number, &head, &chunk, part);
             }
-            Next::Archived(_) if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
+            Next::Archived(_) | Next::Later if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
             Next::Archived(archived) => self.read_archived(number, &archived),
-            Next::Later if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
             Next::Later => self.look_on(number),
             Next::Cut => self.cut(number, &head),
             Next::End => self.send(number, &head, &Chunk::default(), Part::Last),
