@@ -1,8 +1,9 @@
 //! How a client learns how far it has come while nothing passes.
 
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::harness::{Bridge, PATIENCE, eventually, lines};
+use crate::harness::{Bridge, Collected, PATIENCE, eventually, lines};
 use crate::pipes::{metric, wait_for_lines};
 
 /// Feeds so many lines that do not match.
@@ -32,49 +33,68 @@ fn a_stream_without_a_match_begins_with_its_place() {
 
 #[test]
 fn silence_is_broken_by_the_place_that_was_reached() {
-    for (format, version) in [("sse", "1.1"), ("ndjson", "1.1"), ("sse", "2"), ("ndjson", "2")] {
-        for context in [0, 3] {
-            let mut bridge = Bridge::start(&["--heartbeat", "1s", "--history", "64KiB"]);
-            feed_misses(&mut bridge, 0, 10);
-            let path = format!("/events?grep=match&format={format}&context={context}");
-            let mut curl = std::process::Command::new("curl");
-            curl.args([if version == "2" { "--http2-prior-knowledge" } else { "--http1.1" }, "-sN", "--noproxy", "*"])
-                .arg(bridge.url(&path));
-            let mut curl = curl.stdout(std::process::Stdio::piped()).spawn().expect("curl is installed");
-            let shown = crate::harness::Collected::of(curl.stdout.take().unwrap());
-            let starts = |seen: &[u8]| {
-                String::from_utf8_lossy(seen).matches(if format == "sse" { "event: start\n" } else { "\"type\":\"start\"" }).count()
-            };
-            shown.wait("the first place", |seen| starts(seen) == 1);
-            let mut fed = 10;
-            for so_many in 2..4 {
-                feed_misses(&mut bridge, fed, 2000);
-                fed += 2000;
-                shown.wait("the next place", |seen| starts(seen) == so_many);
+    std::thread::scope(|scope| {
+        for (format, version) in [
+            ("sse", "--http1.1"),
+            ("ndjson", "--http1.1"),
+            ("sse", "--http2-prior-knowledge"),
+            ("ndjson", "--http2-prior-knowledge"),
+        ] {
+            for context in [0, 3] {
+                scope.spawn(move || silence_is_broken(format, version, context));
             }
-            let text = shown.text();
-            let id = if format == "sse" {
-                text.lines().filter_map(|line| line.strip_prefix("id: ")).last().unwrap().to_owned()
-            } else {
-                let last = serde_json::from_str::<serde_json::Value>(text.lines().last().unwrap()).unwrap();
-                last["id"].as_str().unwrap().to_owned()
-            };
-            let number: u64 = id.split('-').nth(1).unwrap().parse().unwrap();
-            assert!(number >= fed - context && number <= fed, "{path} over {version}: {id} of {fed}");
-            // What was left out has been dropped meanwhile, and that is no gap.
-            let mut back = bridge.get_with("/events?grep=match&context=2", &[("Last-Event-ID", &id)]);
-            bridge.feed(b"match\n");
-            let events = back.events(1);
-            assert!(events[0].event == "message", "{events:?}");
-            // Nothing new to say is said as always.
-            let before = shown.bytes().len();
-            if format == "sse" {
-                shown.wait("a match and a heartbeat", |seen| seen[before..].ends_with(b"\n\n:\n"));
-            }
-            curl.kill().unwrap();
-            curl.wait().unwrap();
         }
+    });
+}
+
+fn silence_is_broken(format: &str, version: &str, context: u64) {
+    let mut bridge = Bridge::start(&["--heartbeat", "1s", "--history", "1MiB"]);
+    feed_misses(&mut bridge, 0, 10);
+    let path = format!("/events?grep=match&format={format}&context={context}");
+    let mut curl = Command::new("curl");
+    curl.args([version, "-sN", "--noproxy", "*"]).arg(bridge.url(&path));
+    let mut curl = curl.stdout(Stdio::piped()).spawn().expect("curl is installed");
+    let shown = Collected::of(curl.stdout.take().unwrap());
+    let start = if format == "sse" { "event: start\n" } else { "\"type\":\"start\"" };
+    let starts = |seen: &[u8]| String::from_utf8_lossy(seen).matches(start).count();
+    shown.wait("the first place", |seen| starts(seen) == 1);
+    let mut fed = 10;
+    for so_many in 2..6 {
+        feed_misses(&mut bridge, fed, 8000);
+        fed += 8000;
+        shown.wait("the next place", |seen| starts(seen) >= so_many);
     }
+    let is_there = |seen: &[u8]| number_of(&last_id(&String::from_utf8_lossy(seen), format)) >= fed - context;
+    let text = String::from_utf8(shown.wait("the last place", is_there)).unwrap();
+    let id = last_id(&text, format);
+    assert!(number_of(&id) <= fed && !text.contains("gap"), "{path} over {version}: {id} of {fed}");
+    // What was left out has been dropped meanwhile, and that is no gap.
+    let mut back = bridge.get_with("/events?grep=match&context=2", &[("Last-Event-ID", &id)]);
+    bridge.feed(b"match\n");
+    let events = back.events(1);
+    assert!(events[0].event == "message", "{events:?}");
+    // Where there is nothing new to say, it is said as always.
+    if format == "sse" {
+        shown.wait_for("data: match\n\n:\n");
+    }
+    curl.kill().unwrap();
+    curl.wait().unwrap();
+}
+
+/// The last id of whole events in a stream; the beginning if there is none.
+fn last_id(text: &str, format: &str) -> String {
+    let (whole, _) = text.rsplit_once('\n').unwrap_or(("", ""));
+    let last = if format == "sse" {
+        whole.lines().filter_map(|line| line.strip_prefix("id: ")).last().map(str::to_owned)
+    } else {
+        let object = whole.lines().last().and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        object.and_then(|object| object["id"].as_str().map(str::to_owned))
+    };
+    last.unwrap_or_else(|| "0-0".to_owned())
+}
+
+fn number_of(id: &str) -> u64 {
+    id.split('-').nth(1).unwrap().split('/').next().unwrap().parse().unwrap_or(0)
 }
 
 #[test]

@@ -45,13 +45,13 @@ fn each_event_is_an_object_with_its_id_time_channel_type_and_data() {
 
 #[test]
 fn a_gap_and_a_start_are_objects() {
-    let mut bridge = Bridge::start(&["--history", "64KiB"]);
+    let mut bridge = Bridge::start(&["--history", "256KiB"]);
     let start = {
         let mut get = bridge.get("/events?format=ndjson");
         objects(&String::from_utf8(get.next_piece().unwrap()).unwrap()).remove(0)
     };
     assert_eq!((&start["type"], &start["channel"], &start["data"]["channels"]), (&json!("start"), &Value::Null, &json!(["stdin"])));
-    for _ in 0..20 {
+    for _ in 0..60 {
         bridge.feed(("x".repeat(10_000) + "\n").as_bytes());
     }
     bridge.end_input();
@@ -59,5 +59,5 @@ fn a_gap_and_a_start_are_objects() {
     let got = objects(&bridge.get(&format!("/events?format=ndjson&lastEventId={}", start["id"].as_str().unwrap())).text());
     assert_eq!((&got[0]["type"], &got[0]["data"]["reason"]), (&json!("gap"), &json!("dropped")));
     let lost = got[0]["data"]["lost"].as_u64().unwrap();
-    assert_eq!(lost + got.len() as u64 - 1, 21, "{}", got[0]);
+    assert_eq!(lost + got.len() as u64 - 1, 61, "{}", got[0]);
 }

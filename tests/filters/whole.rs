@@ -173,3 +173,41 @@ fn several_channels_are_one_order_and_types_are_asked_for() {
         }
     }
 }
+
+/// Farther back than a page, and than what is looked through at once.
+#[test]
+fn the_newest_that_match_are_found_however_far_back_they_are() {
+    let far = [3, 4, 150, 151, 152, 4000, 12_000, 19_990];
+    let line = |number: u64| {
+        if far.contains(&number) { format!("match {number}\n") } else { format!("miss {number} {}\n", "x".repeat(60)) }
+    };
+    let text: String = (1..=20_000).map(line).collect();
+    for is_restarted in [false, true] {
+        let place = Directory::new();
+        let mut bridge = if is_restarted { place.start(&["--history", "256KiB"]) } else { Bridge::start(&[]) };
+        for part in text.as_bytes().chunks(50_000) {
+            bridge.feed(part);
+        }
+        bridge.end_input();
+        bridge.wait_for_stderr("ended after");
+        let stream = whole(&bridge);
+        assert_eq!(stream.len(), 20_001);
+        let matches: fn(&str) -> bool = |data| data.starts_with("match");
+        for count in [1, 2, 3, 5, 8, 9] {
+            for reach in [0, 2] {
+                let path = format!("/events?tail={count}&grep=%5Ematch&context={reach}");
+                assert_eq!(names(&all(bridge.get(&path))), names(&newest(&stream, matches, reach, count)), "{path}");
+                let before = &stream[11_998];
+                let path = format!("{path}&before={}", before.id);
+                assert_eq!(names(&all(bridge.get(&path))), names(&newest(&stream[..11_998], matches, reach, count)), "{path}");
+            }
+        }
+        assert_eq!(data_of(&all(bridge.get("/events?grep=%5Ematch&since=2000-01-01T00:00:00Z&tail=1"))), ["match 19990"]);
+        // After each id that was sent, with what stood around it on the disk or in memory.
+        let expected = names(&passing(&stream, matches, 2));
+        for (at, (id, _)) in expected.iter().enumerate() {
+            let rest = names(&all(bridge.get(&format!("/events?grep=%5Ematch&context=2&lastEventId={id}"))));
+            assert_eq!(rest, expected[at + 1..], "behind {id}");
+        }
+    }
+}
