@@ -101,8 +101,10 @@ pub fn read(
     let (mut format, mut heartbeat) = (accepted_format(headers), Heartbeat::Comment);
     let (mut must, mut must_not, mut case, mut types, mut context) = (Vec::new(), Vec::new(), Case::Counts, BTreeSet::new(), 0);
     for (name, value) in query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
-        let value = percent_decoded(value);
-        match &*percent_decoded(name) {
+        let (name, free, value) = (percent_decoded(name), value, percent_decoded(value));
+        // What people write freely comes from forms and `URLSearchParams`, for which `+` is a space.
+        let free_text = || percent_decoded(&free.replace('+', " "));
+        match &*name {
             "tail" => ask.tail = Some(tail("tail", &value)?),
             "since" => ask.since = Some(since(&value, now)?),
             "before" => ask.before = Some(parsed("before", &value, "an event id, TIME-NUMBER/CHANNEL")?),
@@ -111,10 +113,10 @@ pub fn read(
             "channel" => names.push(value.parse().map_err(|_| BadQuery::Name(value.clone()))?),
             "lastEventId" => ask.last_event_id = value.parse().ok(),
             "ping" => heartbeat = if switch("ping", &value)? { Heartbeat::Ping } else { Heartbeat::Comment },
-            "grep" => must.push(expression("grep", value)?),
-            "grep-v" => must_not.push(expression("grep-v", value)?),
+            "grep" => must.push(expression("grep", free_text())?),
+            "grep-v" => must_not.push(expression("grep-v", free_text())?),
             "i" => case = if value.is_empty() || switch("i", &value)? { Case::Ignored } else { Case::Counts },
-            "type" => drop(types.insert(value)),
+            "type" => drop(types.insert(free_text())),
             "context" => context = number_of_context(&value)?,
             _ => {}
         }
@@ -286,6 +288,7 @@ mod tests {
         assert_eq!(query("grep=b&i=1&grep=a&grep=b").unwrap().recipe, query("grep=a&i&grep=b").unwrap().recipe);
         assert_ne!(query("grep=a&i=0").unwrap().recipe, query("grep=a&i").unwrap().recipe);
         assert_ne!(query("type=").unwrap().recipe, None);
+        assert_eq!(query("grep=a+b%2B").unwrap().recipe, query("grep=a%20b%2b").unwrap().recipe);
         assert_eq!(query("grep=a&context=100").unwrap().context, 100);
         assert_eq!(query("before=5-3/a&tail=2").unwrap().ask.before, "5-3/a".parse().ok());
         assert_eq!(query("channel=a&channel=b%252F").unwrap().names, ["a".parse().unwrap(), "b%2F".parse().unwrap()]);

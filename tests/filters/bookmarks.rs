@@ -85,7 +85,7 @@ fn silence_is_broken(format: &str, version: &str, context: u64) {
 fn last_id(text: &str, format: &str) -> String {
     let (whole, _) = text.rsplit_once('\n').unwrap_or(("", ""));
     let last = if format == "sse" {
-        whole.lines().filter_map(|line| line.strip_prefix("id: ")).last().map(str::to_owned)
+        whole.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().map(str::to_owned)
     } else {
         let object = whole.lines().last().and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         object.and_then(|object| object["id"].as_str().map(str::to_owned))

@@ -69,7 +69,7 @@ pub fn newest(stream: &[Message], matches: fn(&str) -> bool, reach: usize, count
 /// What makes events these events: ids and data; control events that are not of the stream say nothing of it.
 pub fn names(messages: &[Message]) -> Vec<(String, String)> {
     let of_stream =
-        messages.iter().filter(|message| message.event != "start" && !(message.event == "gap" && !message.id.contains('/')));
+        messages.iter().filter(|message| message.event != "start" && (message.event != "gap" || message.id.contains('/')));
     of_stream.map(|message| (message.id.clone(), message.data.clone())).collect()
 }
 
