@@ -73,6 +73,8 @@ impl Lookback {
     }
 
     fn before_newest(&self, ask: &Ask, count: u64, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<u64, GivenUp> {
+        // As long as it looks the view stays, which would be made anew for each page.
+        let _view = self.subscribe(&Ask { tail: Some(Tail::Newest(0)), ..Ask::default() }, is_wanted)?;
         let most = usize::try_from(count).unwrap_or(usize::MAX);
         // The numbers of the first match that counts and of the first event that passes, and how many match.
         let (mut first, mut earliest, mut found, mut newest) = (None, None, 0, 0);
@@ -161,7 +163,10 @@ impl Lookback {
                     archivist.fetch(&self.filter, &archived, MAX_BATCH, &mut playback).into_events(&archived, &mut subscriber)
                 }
                 Reading::Gap(_) | Reading::Progress(_) => continue,
-                Reading::CaughtUp | Reading::Finished => return Ok(page),
+                Reading::CaughtUp | Reading::Finished => {
+                    self.sieve.count(page.bytes);
+                    return Ok(page);
+                }
             };
             for part in &parts {
                 page.add(part, &mut |number, event| look(number, event, &mut room));

@@ -287,7 +287,8 @@ impl Site {
         });
         let over = || empty(StatusCode::NO_CONTENT);
         if let Some(lookback) = &lookback {
-            query.ask = self.place(lookback, &query).await.ok_or_else(over)?;
+            let gone = || busy(request, "the server is about to end");
+            query.ask = self.place(lookback, &query).await.ok_or_else(gone)?;
         }
         let (subscriber, mut greeting) = self.subscribe(&query.filter, &query.ask, now).await.ok_or_else(over)?;
         self.metrics.streams.add(1);

@@ -10,7 +10,7 @@
 //!
 //! # What it may cost
 //! Expressions are searched in linear time. An expression has at most [`MAX_EXPRESSION`] bytes and, made ready, about [`MAX_COMPILED`]; a recipe has at
-//! most [`MAX_EXPRESSIONS`], and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,
+//! most [`MAX_EXPRESSIONS`] with [`MAX_STATES`] together, and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,
 //! between any two events.
 //!
 //! What has been looked through is remembered for a moment: live events are looked through once, however many clients share the sieve.
@@ -32,7 +32,7 @@ use crate::metrics::Metrics;
 use crate::sse;
 
 pub use context::Context;
-pub use recipe::{BadExpression, Case, MAX_COMPILED, MAX_CONTEXT, MAX_EXPRESSION, MAX_EXPRESSIONS, Recipe};
+pub use recipe::{BadExpression, Case, MAX_COMPILED, MAX_CONTEXT, MAX_EXPRESSION, MAX_EXPRESSIONS, MAX_STATES, Recipe};
 pub use table::{Crowded, Refusal, Sieves};
 
 use memo::Memo;
@@ -90,8 +90,9 @@ impl Sieve {
     /// # Errors
     /// An expression is not one, or too large.
     pub fn new(key: SieveKey, recipe: Recipe, metrics: Arc<Metrics>) -> Result<Self, BadExpression> {
-        let ready = |name: &'static str, expressions: &[String]| {
-            let ready = |text: &String| recipe::ready(name, text, recipe.case);
+        let mut states = 0;
+        let mut ready = |name: &'static str, expressions: &[String]| {
+            let ready = |text: &String| recipe::ready(name, text, recipe.case, &mut states);
             expressions.iter().map(ready).collect::<Result<Vec<_>, _>>()
         };
         let (must, must_not) = (ready("grep", &recipe.must)?, ready("grep-v", &recipe.must_not)?);
@@ -120,6 +121,11 @@ impl Sieve {
         let is_match = self.must.iter().all(|expression| expression.is_match(data))
             && !self.must_not.iter().any(|expression| expression.is_match(data));
         if is_match { Verdict::Match } else { Verdict::Miss }
+    }
+
+    /// So many bytes were judged one by one.
+    pub fn count(&self, bytes: usize) {
+        self.metrics.sieve_bytes.add(bytes as u64);
     }
 
     /// Looks through encoded events, from the beginning, at least one, until all are seen or it `is_enough` after so many bytes.

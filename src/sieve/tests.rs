@@ -96,9 +96,23 @@ fn bad_expressions_are_told_in_one_line_with_their_place() {
         let line = told(bad);
         assert!(line.contains(", at character ") && !line.contains('\n'), "{bad}: {line}");
     }
-    for large in [r"\w{60}", "(a{100}){100}", r"[\pL\d]{500}"] {
+    for large in [r"\w{60}", r"\pL{200}", r"(\w\W){20}"] {
         assert!(told(large).ends_with("too large: repeat less, or use smaller classes"), "{}", told(large));
     }
+    for costly in
+        ["(a{100}){100}", "[ab]{257}", "(x|y)*x(x|y){1000}z", "(abc){90}", "a{0,300}", &".".repeat(257), r"\d{100}.{100}\s{57}"]
+    {
+        assert!(told(costly).contains("too costly"), "{}", told(costly));
+    }
+    for (good, other) in
+        [("[ab]{256}", "x"), (r"\d{4}-\d{2}-\d{2}T.{0,80}[0-9a-f]{64}$", "^(GET|POST|HEAD) /"), ("(ab|cd)+", "(abc){85}")]
+    {
+        assert!(sieve(recipe(&[good], &[other], Case::Counts, &[])).is_ok(), "{good}");
+    }
+    assert!(
+        sieve(recipe(&["[ab]{200}"], &["[ab]{100}"], Case::Counts, &[])).unwrap_err().to_string().contains("too costly"),
+        "together"
+    );
     assert!(told(&"x".repeat(MAX_EXPRESSION + 1)).ends_with("longer than 1024 bytes"));
     assert!(grep(&"x".repeat(MAX_EXPRESSION)).is_ok());
     assert!(grep(r"^\w+@\w+\.\w+$").is_ok(), "expressions that people write are not too large");

@@ -66,6 +66,10 @@ fn bad_expressions_are_told_where_and_cost_nothing() {
             "grep=ok&grep-v=%5Bz-a%5D",
             "bad value '[z-a]' for grep-v: invalid character class range, the start must be <= the end, at character 2\n",
         ),
+        (
+            "grep=x%7B9999%7D",
+            "bad value 'x{9999}' for grep: too costly: all expressions together may have 256 classes, each as often as it is repeated\n",
+        ),
         ("grep=%5Cw%7B60%7D", "bad value '\\w{60}' for grep: too large: repeat less, or use smaller classes\n"),
         ("grep=a%0A%28", "bad value 'a\u{FFFD}(' for grep: unclosed group, at character 3\n"),
         ("grep=a&context=101", "bad value '101' for context: expected a number up to 100\n"),
