@@ -2,6 +2,7 @@
 
 use std::thread;
 
+use crate::directory::Directory;
 use crate::harness::parser::Message;
 use crate::harness::{Bridge, Random, scale, seed};
 use crate::model::{FILTERS, Filter, lines, names, passing, whole};
@@ -16,6 +17,8 @@ struct Guest {
     /// What it was told it cannot get: between these numbers.
     gaps: Vec<(u64, u64)>,
     random: Random,
+    /// How many events it stays for at most.
+    stay: usize,
 }
 
 fn number(id: &str) -> u64 {
@@ -24,7 +27,7 @@ fn number(id: &str) -> u64 {
 
 impl Guest {
     fn new(port: u16, path: String, seed: u64) -> Self {
-        Self { port, path, id: String::new(), got: Vec::new(), gaps: Vec::new(), random: Random::new(seed) }
+        Self { port, path, id: String::new(), got: Vec::new(), gaps: Vec::new(), random: Random::new(seed), stay: 30 }
     }
 
     /// Comes, stays for a few events, and goes; true if it has seen the end.
@@ -33,7 +36,7 @@ impl Guest {
         if get.status() == 204 {
             return true;
         }
-        let stay = self.random.below(30);
+        let stay = self.random.below(self.stay);
         for _ in 0..stay {
             let Some(message) = get.next_event() else { return false };
             self.take(message);
@@ -65,12 +68,16 @@ fn clients_that_come_and_go_get_what_passes_once() {
     let seed = seed();
     let mut random = Random::new(seed);
     for round in 0..scale(2, 30) {
-        let mut bridge = Bridge::start(&["--heartbeat", "1s"]);
+        // Every other time what is in memory is soon not enough, and clients go from the disk to the live edge.
+        let place = Directory::new();
+        let is_on_disk = round % 2 == 1;
+        let mut bridge = if is_on_disk { place.start(&["--history", "256KiB"]) } else { Bridge::start(&["--heartbeat", "1s"]) };
         let guests: Vec<_> = (0..12)
             .map(|number| {
                 let (which, reach) = (&FILTERS[number % 8], number % 4);
                 let path = format!("/events?tail=all&{}&context={reach}", which.query);
                 let mut guest = Guest::new(bridge.port, path, seed + round * 100 + number as u64);
+                guest.stay = if is_on_disk { 2000 } else { 30 };
                 thread::spawn(move || {
                     while !guest.visit() {}
                     (guest, which.matches, reach)
@@ -78,7 +85,7 @@ fn clients_that_come_and_go_get_what_passes_once() {
             })
             .collect();
         for _ in 0..scale(40, 200) {
-            let some = random.below(40);
+            let some = random.below(if is_on_disk { 600 } else { 40 });
             bridge.feed(lines(&mut random, some).as_bytes());
             if random.below(3) == 0 {
                 thread::yield_now();
