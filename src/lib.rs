@@ -12,7 +12,7 @@
 //! followed, [`store::disk`] what survives; [`history`] tells what is there. The words are: a *source* gives
 //! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
 //! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
-//! can no longer get, a *life* is one unbroken numbering.
+//! can no longer get, a *life* is one unbroken numbering, a *sieve* is what a client asks of the events themselves.
 //!
 //! Five rules hold the house together:
 //! 1. Input does not know output: `source` gives bytes; `http` sees [`channel::Channels`], and of `store` what it reads
@@ -41,6 +41,8 @@ pub mod pipeline;
 pub mod store;
 
 pub mod channel;
+
+pub mod sieve;
 
 pub mod http;
 

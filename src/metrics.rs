@@ -64,4 +64,10 @@ pub struct Metrics {
     pub stored_damage: Counter,
     /// Connections cut because the peer did not take what it was sent.
     pub stalled: Counter,
+    /// Times that a part of a batch was looked through for a sieve.
+    pub sieve_scans: Counter,
+    /// Bytes looked through for sieves.
+    pub sieve_bytes: Counter,
+    /// Streams refused because there were too many sieves.
+    pub refused_sieves: Counter,
 }

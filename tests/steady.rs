@@ -65,7 +65,7 @@ impl Stage {
             let subscription = channels.subscribe(&Filter::All, &Ask::default(), 1, &Answers::default());
             let Subscription::Stream(subscriber, greeting) = subscription else { panic!("a stream, not {subscription:?}") };
             let (format, heartbeat, slot) = (Format::EventStream, Heartbeat::Comment, slots.take().unwrap());
-            let mut guest = Client { subscriber, format, heartbeat, silence, slot, said: Vec::new() };
+            let mut guest = Client { subscriber, format, heartbeat, silence, slot, said: Vec::new(), sifting: None };
             guest.greet(&greeting, 1000, &metrics);
             let expected = HEAD.len() + format!("{:X}\r\n", guest.said.len()).len() + guest.said.len() + 2;
             let permit = Arc::clone(&limit).try_acquire_owned().unwrap();

@@ -22,6 +22,8 @@ pub(super) struct Bell {
 #[derive(Debug)]
 struct Hung {
     doorbell: Arc<Doorbell>,
+    /// How often it was hung up: for all who are sent something else of the view.
+    times: usize,
     /// It has rung for this view, and nobody has looked since.
     is_rung: bool,
 }
@@ -36,13 +38,19 @@ impl Bell {
     }
 
     pub fn hang(&mut self, doorbell: &Arc<Doorbell>) {
-        self.doorbells.push(Hung { doorbell: Arc::clone(doorbell), is_rung: false });
+        match self.doorbells.iter_mut().find(|hung| Arc::ptr_eq(&hung.doorbell, doorbell)) {
+            Some(hung) => hung.times += 1,
+            None => self.doorbells.push(Hung { doorbell: Arc::clone(doorbell), times: 1, is_rung: false }),
+        }
     }
 
-    /// Takes it down as often as it was hung up: once.
+    /// Takes it down once; it hangs as long as it was hung up more often.
     pub fn take_down(&mut self, doorbell: &Arc<Doorbell>) {
         if let Some(at) = self.doorbells.iter().position(|hung| Arc::ptr_eq(&hung.doorbell, doorbell)) {
-            self.doorbells.swap_remove(at);
+            self.doorbells[at].times -= 1;
+            if self.doorbells[at].times == 0 {
+                self.doorbells.swap_remove(at);
+            }
         }
     }
 

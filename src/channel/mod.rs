@@ -324,6 +324,19 @@ impl Subscriber {
         Some(Bytes::copy_from_slice(&event[offset.min(end)..end]))
     }
 
+    /// Whether any events of its view above `after` and up to `through` may be retained nowhere any more.
+    #[must_use]
+    pub fn has_lost(&self, after: u64, through: u64) -> bool {
+        self.channels.lock().index.has_lost(self.view, after, through)
+    }
+
+    /// What is said of a place up to which there was nothing for it to be sent.
+    #[must_use]
+    pub fn start_at(&self, position: Position) -> Start {
+        let index = &self.channels.lock().index;
+        index.start_at(index.view(self.view), position)
+    }
+
     /// An ear at the view.
     #[must_use]
     pub fn listen(&self) -> Listener {

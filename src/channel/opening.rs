@@ -33,6 +33,8 @@ pub struct Ask {
     pub since: Option<Millis>,
     /// Only events before this one.
     pub before: Option<EventId>,
+    /// Only events up to this number.
+    pub through: Option<u64>,
     /// What happens behind the newest event.
     pub follow: Follow,
 }
@@ -44,6 +46,8 @@ pub enum Tail {
     Newest(u64),
     /// All: and a gap first if some were dropped.
     All,
+    /// Those above this number, which somebody has looked for.
+    Above(u64),
 }
 
 /// What happens behind the newest event.
@@ -125,12 +129,13 @@ impl Index {
     }
 
     fn last_wanted(&self, ask: &Ask, answers: &Answers) -> Result<u64, Question> {
-        Ok(match (&ask.before, ask.follow) {
+        let last = match (&ask.before, ask.follow) {
             (Some(id), _) if self.is_of_this_life(id, answers)? => id.position.number.saturating_sub(1),
             (Some(id), _) => self.until(id.position.time.saturating_sub(1), answers)?.number,
             (None, Follow::Retained) => self.newest.number,
             (None, Follow::Live) => u64::MAX,
-        })
+        };
+        Ok(ask.through.map_or(last, |through| through.min(last)))
     }
 
     /// The rows of the table with an id.
@@ -172,8 +177,12 @@ impl Index {
             cursor.ages = Ages::New;
             cursor.move_on(self.until(time.saturating_sub(1), answers)?);
         }
-        if let Some(Tail::Newest(count)) = ask.tail {
-            self.skip_to_newest(view, cursor, count, answers)?;
+        if let Some(Tail::Newest(_) | Tail::Above(_)) = ask.tail {
+            match ask.tail {
+                Some(Tail::Newest(count)) => self.skip_to_newest(view, cursor, count, answers)?,
+                Some(Tail::Above(number)) => self.place(cursor, number.min(self.newest.number)),
+                _ => {}
+            }
             self.tell_everything(view, cursor);
             return Ok(None);
         }
@@ -222,9 +231,14 @@ impl Index {
 
     fn start(&self, view: &View, cursor: &mut Cursor) -> Start {
         self.place(cursor, self.newest.number.min(cursor.until).max(cursor.number));
+        self.start_at(view, cursor.known)
+    }
+
+    /// What is said of a place behind which nothing is to be sent yet.
+    pub(super) fn start_at(&self, view: &View, position: Position) -> Start {
         let newest =
             self.order(view).newest().map(|batch| EventId { position: batch.last(), channel: Some(batch.channel().clone()) });
         let newest = newest.into_iter().chain(self.newest_archived(view)).max_by_key(|id| id.position);
-        Start { channels: self.living(view), newest, position: cursor.known }
+        Start { channels: self.living(view), newest, position }
     }
 }

@@ -118,6 +118,14 @@ impl Cursor {
         self.number = self.number.max(number);
     }
 
+    /// The same place, moved on to this one; not back.
+    #[must_use]
+    pub fn moved_to(&self, to: Position) -> Self {
+        let mut moved = self.clone();
+        moved.move_on(to);
+        moved
+    }
+
     /// Moves on to this place, which verifies itself; not back.
     pub(super) fn move_on(&mut self, to: Position) {
         if to.number > self.number {
@@ -173,6 +181,15 @@ impl Index {
     #[must_use]
     pub fn has_gap(&self, view: ViewKey, cursor: &Cursor) -> bool {
         self.gap(view, &mut cursor.clone(), Reason::Slow, |_| None).is_some()
+    }
+
+    /// Whether any events of the view above `after` and up to `through` may be retained nowhere any more.
+    #[must_use]
+    pub fn has_lost(&self, view: ViewKey, after: u64, through: u64) -> bool {
+        let (known, ages) = (self.began, Ages::All);
+        let mut cursor =
+            Cursor { number: after, known, until: through, ages, told: BTreeMap::new(), burials: 0, gaps: 0, progress: 0 };
+        self.gap(view, &mut cursor, Reason::Dropped, |_| None).is_some()
     }
 
     /// The encoded event at the cursor, if it is still held.

@@ -36,10 +36,12 @@ use crate::http::client::Ending;
 use crate::http::crowd::Crowd;
 use crate::http::reactor::{Equipment, Reactors, TICK};
 use crate::http::router::{Site, Told};
+use crate::http::sifted::Lookers;
 use crate::http::slots::Slots;
 use crate::http::{self, Server, listener};
 use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
+use crate::sieve::Sieves;
 use crate::source;
 use crate::source::command::{self, Groups};
 use crate::store::{History, Store};
@@ -260,6 +262,8 @@ impl Daemon {
             channels,
             archivist,
             slots: Arc::clone(&self.slots),
+            sieves: Arc::new(Sieves::new(Arc::clone(&self.metrics))),
+            lookers: Lookers::default(),
             metrics: Arc::clone(&self.metrics),
             hosts: config.hosts,
             origins: config.origins,

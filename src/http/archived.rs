@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::client::{Chunk, Span};
 use super::query::Format;
+use super::sifting::Sifting;
 use crate::channel::{Ages, Answers, Archived, Around, Channels, Counted, Filter, Loss, Question, Status, Subscriber};
 use crate::errno::reason;
 use crate::event::{Age, EventId, Position};
@@ -96,21 +97,44 @@ pub enum Fetched {
 }
 
 impl Fetched {
-    /// Takes a client's cursor to where this ends, and makes a chunk of it, if there is anything in it for the client.
-    pub fn into_chunk(self, archived: &Archived, subscriber: &mut Subscriber, format: Format) -> Option<Chunk> {
+    /// Takes a client's cursor to where this ends, and gives the events up to there; none if it has to be read again.
+    pub fn into_events(self, archived: &Archived, subscriber: &mut Subscriber) -> Vec<Bytes> {
+        self.advance(archived, subscriber).unwrap_or_default()
+    }
+
+    fn advance(self, archived: &Archived, subscriber: &mut Subscriber) -> Option<Vec<Bytes>> {
         let Self::Parts(parts) = self else { return None };
         // What has gone was told before it went: who has missed it is told now, and all of this is read again behind that.
         if subscriber.has_gap() {
             return None;
         }
-        let from = subscriber.cursor().clone();
         let Some(last) = parts.last().map(|part| part.last) else {
             subscriber.pass(*archived.numbers.end());
             return None;
         };
         subscriber.move_on(last);
-        let events = parts.into_iter().map(|part| part.events).collect();
-        let chunk = Chunk::of_events(Vec::new(), events, from, last.number, format);
+        Some(parts.into_iter().map(|part| part.events).collect())
+    }
+
+    /// Takes a client's cursor to where this ends, and makes a chunk of it, if there is anything in it for the client.
+    pub fn into_chunk(
+        self,
+        archived: &Archived,
+        subscriber: &mut Subscriber,
+        sifting: Option<&mut Sifting>,
+        format: Format,
+    ) -> Option<Chunk> {
+        let from = subscriber.cursor().clone();
+        let events = self.advance(archived, subscriber)?;
+        let to = subscriber.cursor().number();
+        let chunk = match sifting {
+            None => Chunk::of_events(Vec::new(), events, from, to, format),
+            Some(sifting) => {
+                let mut passed = Vec::new();
+                sifting.sift_archived(&events, &mut passed);
+                sifting.chunk(Vec::new(), passed, from, to, format)
+            }
+        };
         // Control events have no lines.
         (!chunk.is_empty()).then_some(chunk)
     }

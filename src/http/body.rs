@@ -15,7 +15,6 @@ use tokio::time::Instant;
 use super::archived::{Archivist, Playback};
 use super::client::{self, Chunk, Client, Ending, Next};
 use super::crowd::Visitor;
-use super::query::Format;
 use super::router::Site;
 use super::stall::Pulse;
 use crate::batch::MAX_BATCH;
@@ -123,28 +122,42 @@ impl StreamBody {
 impl Source {
     /// The next chunk, when there is one; `None` at the clean end of the stream.
     async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+        let mut since = Instant::now();
         loop {
             self.ear.note();
             match self.look() {
                 Next::Chunk(chunk) => return Some(Ok(chunk.into_bytes())),
-                Next::Archived(archived) => match self.read_archived(archived).await? {
-                    Some(chunk) => return Some(Ok(chunk.into_bytes())),
-                    None => continue,
-                },
+                Next::Archived(archived) => {
+                    if let Some(chunk) = self.read_archived(archived).await? {
+                        return Some(Ok(chunk.into_bytes()));
+                    }
+                }
+                Next::Later => tokio::task::yield_now().await,
                 Next::Cut => return Some(Err(Cut)),
                 Next::End => return None,
-                Next::Wait => {}
-            }
-            tokio::select! {
-                biased;
-                () = self.ending.soon.cancelled() => return None,
-                () = self.ear.changed() => {}
-                // Lines alone have no sign of life; waking shows the connection that this body is only silent.
-                () = tokio::time::sleep(self.client.silence) => if self.client.format == Format::EventStream {
-                    return Some(Ok(client::sign_of_life(self.client.heartbeat).into()));
+                Next::Wait => tokio::select! {
+                    biased;
+                    () = self.ending.soon.cancelled() => return None,
+                    () = self.ear.changed() => {}
+                    // Waking shows the connection that this body is only silent, also where it has no sign of life.
+                    () = tokio::time::sleep_until(since + self.client.silence) => {}
                 },
             }
+            // Who looks through much without finding anything is silent as well.
+            if since.elapsed() >= self.client.silence {
+                since = Instant::now();
+                let sign = self.sign_of_life();
+                if !sign.is_empty() {
+                    return Some(Ok(sign.into()));
+                }
+            }
         }
+    }
+
+    fn sign_of_life(&mut self) -> Vec<u8> {
+        let Client { subscriber, sifting, format, heartbeat, .. } = &mut self.client;
+        let bookmark = sifting.as_mut().and_then(|sifting| sifting.bookmark(subscriber, *format));
+        bookmark.unwrap_or_else(|| client::sign_of_life(*heartbeat, *format))
     }
 
     /// Reads on from the disk, in a thread that may wait for it.
@@ -154,7 +167,8 @@ impl Source {
         let read = move || (archivist.fetch(&filter, &wanted, MAX_BATCH, &mut playback), playback);
         let (fetched, playback) = tokio::task::spawn_blocking(read).await.ok()?;
         self.playback = playback;
-        Some(fetched.into_chunk(&archived, &mut self.client.subscriber, self.client.format))
+        let Client { subscriber, sifting, format, .. } = &mut self.client;
+        Some(fetched.into_chunk(&archived, subscriber, sifting.as_deref_mut(), *format))
     }
 
     fn look(&mut self) -> Next {
@@ -164,8 +178,8 @@ impl Source {
         if self.ending.now.is_cancelled() {
             return Next::End;
         }
-        let Client { subscriber, format, said, .. } = &mut self.client;
-        match client::next(subscriber, *format, std::mem::take(said), MAX_BATCH, None, &self.metrics) {
+        let Client { subscriber, sifting, format, said, .. } = &mut self.client;
+        match client::next(subscriber, sifting.as_deref_mut(), *format, std::mem::take(said), MAX_BATCH, None, &self.metrics) {
             Next::Chunk(Chunk { said, events, .. }) if events.first().is_some_and(|first| first.len() > MAX_BATCH) => {
                 self.next_piece(said, 0)
             }
@@ -180,7 +194,11 @@ impl Source {
         let Some(piece) = self.client.subscriber.piece_of_last(sent, PIECE) else { return Next::Cut };
         self.large = (piece.len() == PIECE).then_some(sent + PIECE);
         // An event that is a whole number of pieces ends with an empty one.
-        if piece.is_empty() && said.is_empty() { self.look() } else { Next::Chunk(Chunk { said, events: vec![piece], span: None }) }
+        if piece.is_empty() && said.is_empty() {
+            self.look()
+        } else {
+            Next::Chunk(Chunk { said, events: vec![piece], ..Chunk::default() })
+        }
     }
 }
 

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::query::{Format, Heartbeat};
+use super::sifting::{Enough, Sifting};
 use super::slots::Slot;
-use crate::channel::{Archived, Cursor, Gap, Greeting, Reading, Subscriber};
+use crate::channel::{Archived, Cursor, Gap, Greeting, Reading, Start, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
 
@@ -39,6 +40,8 @@ pub struct Client {
     pub slot: Slot,
     /// Bytes that go out before everything else.
     pub said: Vec<u8>,
+    /// What it does not want of the view, if it does not want all.
+    pub sifting: Option<Box<Sifting>>,
 }
 
 /// What goes out in one piece: what is said to this client alone, and then events, in memory that everybody shares.
@@ -48,8 +51,20 @@ pub struct Chunk {
     pub said: Vec<u8>,
     /// Encoded events.
     pub events: Vec<Bytes>,
-    /// From where to where they were read, if any were.
-    pub span: Option<Span>,
+    /// How the events in it are had once more.
+    pub again: Again,
+}
+
+/// How a chunk is made once more, for who has taken a part of it.
+#[derive(Debug, Clone, Default)]
+pub enum Again {
+    /// There are no events in it: what was said is kept.
+    #[default]
+    Said,
+    /// Its events are read again.
+    Read(Span),
+    /// Not at all: which events they are depends on what was before.
+    Not,
 }
 
 /// Which events a chunk holds: enough to read them again.
@@ -59,6 +74,8 @@ pub struct Span {
     pub from: Cursor,
     /// The number behind which it stood then.
     pub to: u64,
+    /// How many bytes were said before them.
+    pub behind: usize,
 }
 
 /// What is next for a client.
@@ -68,6 +85,8 @@ pub enum Next {
     Chunk(Chunk),
     /// These have to be read from the disk.
     Archived(Archived),
+    /// Nothing yet, but so much was looked through that others have their turn first.
+    Later,
     /// Nothing until the view has news.
     Wait,
     /// The stream is cut without a clean end, so that the client knows that something is missing.
@@ -79,14 +98,14 @@ pub enum Next {
 impl Client {
     /// Says hello: the preamble, and what stands before the first event.
     pub fn greet(&mut self, greeting: &Greeting, retry: u64, metrics: &Metrics) {
-        if self.format == Format::Text {
-            return;
+        if self.format == Format::EventStream {
+            sse::preamble(&mut self.said, retry);
         }
-        sse::preamble(&mut self.said, retry);
         match greeting {
+            _ if self.format == Format::Text => {}
             Greeting::None => {}
-            Greeting::Start(start) => sse::control(&mut self.said, Some(start.position), "start", start),
-            Greeting::Gap(gap) => tell(gap, &mut self.said, metrics),
+            Greeting::Start(start) => say_start(start, &mut self.said, self.format),
+            Greeting::Gap(gap) => tell(gap, &mut self.said, self.format, metrics),
         }
     }
 }
@@ -95,23 +114,33 @@ impl Client {
 /// and none behind `meeting`, if that is ahead.
 pub fn next(
     subscriber: &mut Subscriber,
+    mut sifting: Option<&mut Sifting>,
     format: Format,
     mut said: Vec<u8>,
     room: usize,
     meeting: Option<&Cursor>,
     metrics: &Metrics,
 ) -> Next {
+    let mut enough = Enough::of_a_turn();
     loop {
         let from = subscriber.cursor().clone();
         match subscriber.read(room, meeting) {
             Reading::Events(events) => {
-                let chunk = Chunk::of_events(said, events, from, subscriber.cursor().number(), format);
+                let chunk = match sifting.as_deref_mut() {
+                    None => Chunk::of_events(said, events, from, subscriber.cursor().number(), format),
+                    Some(sifting) => sifting.chunk_of(said, &events, (from, subscriber), format, &mut enough),
+                };
                 // Control events have no lines.
                 if !chunk.is_empty() {
                     return Next::Chunk(chunk);
                 }
+                if enough.is_reached() {
+                    return Next::Later;
+                }
                 said = chunk.said;
             }
+            // Of a line that is not whole nobody can say whether it passes.
+            Reading::Progress(_) if sifting.is_some() => {}
             Reading::Progress(states) => {
                 said = Chunk::of_progress(said, &states, format).said;
                 if !said.is_empty() {
@@ -119,39 +148,67 @@ pub fn next(
                 }
             }
             Reading::Gap(_) if format == Format::Text => return Next::Cut,
-            Reading::Gap(gap) => tell(&gap, &mut said, metrics),
+            Reading::Gap(gap) => {
+                if let Some(sifting) = &mut sifting {
+                    sifting.note_gap(gap.to);
+                }
+                let mut gap = gap;
+                gap.lost = gap.lost.filter(|_| sifting.is_none());
+                tell(&gap, &mut said, format, metrics);
+            }
             Reading::CaughtUp | Reading::Finished | Reading::Archived(_) if !said.is_empty() => {
                 return Next::Chunk(Chunk { said, ..Chunk::default() });
             }
             Reading::Archived(archived) => return Next::Archived(archived),
-            Reading::CaughtUp => return Next::Wait,
+            Reading::CaughtUp => match sifting.as_deref_mut().and_then(|sifting| sifting.first_bookmark(subscriber, format)) {
+                Some(said) => return Next::Chunk(Chunk { said, ..Chunk::default() }),
+                None => return Next::Wait,
+            },
             Reading::Finished => return Next::End,
         }
     }
 }
 
-fn tell(gap: &Gap, said: &mut Vec<u8>, metrics: &Metrics) {
+fn tell(gap: &Gap, said: &mut Vec<u8>, format: Format, metrics: &Metrics) {
     metrics.gaps.add(1);
-    sse::control(said, Some(gap.to), "gap", gap);
+    say(said, format, |out| sse::control(out, Some(gap.to), "gap", gap));
+}
+
+/// Says where a stream is behind which there is nothing to send yet.
+pub fn say_start(start: &Start, said: &mut Vec<u8>, format: Format) {
+    say(said, format, |out| sse::control(out, Some(start.position), "start", start));
+}
+
+/// Says a control event as this client reads it; lines alone have none.
+fn say(said: &mut Vec<u8>, format: Format, control: impl FnOnce(&mut Vec<u8>)) {
+    match format {
+        Format::EventStream => control(said),
+        Format::Text => {}
+        Format::Ndjson => {
+            let mut event = Vec::new();
+            control(&mut event);
+            sse::ndjson::objects(&event, said);
+        }
+    }
 }
 
 impl Chunk {
     /// A chunk of events that were read with `from` as the cursor, which stands behind `to` now.
     #[must_use]
     pub fn of_events(mut said: Vec<u8>, events: Vec<Bytes>, from: Cursor, to: u64, format: Format) -> Self {
-        let span = Some(Span { from, to });
-        match format {
-            Format::EventStream => Self { said, events, span },
-            Format::Text => {
-                for part in &events {
-                    sse::lines(part, &mut said);
-                }
-                Self { said, events: Vec::new(), span }
-            }
+        let again = Again::Read(Span { from, to, behind: said.len() });
+        let write: fn(&[u8], &mut Vec<u8>) = match format {
+            Format::EventStream => return Self { said, events, again },
+            Format::Text => sse::lines,
+            Format::Ndjson => sse::ndjson::objects,
+        };
+        for part in &events {
+            write(part, &mut said);
         }
+        Self { said, events: Vec::new(), again }
     }
 
-    /// A chunk of states of unfinished lines; plain text has none.
+    /// A chunk of states of unfinished lines; only event streams have them, which are for eyes as well.
     #[must_use]
     pub fn of_progress(mut said: Vec<u8>, states: &[Bytes], format: Format) -> Self {
         if format == Format::EventStream {
@@ -190,15 +247,24 @@ impl Chunk {
     }
 }
 
-/// What breaks the silence of an event stream.
+/// What breaks the silence of a stream; nothing if only an event stream could say it.
 #[must_use]
-pub fn sign_of_life(heartbeat: Heartbeat) -> Vec<u8> {
-    match heartbeat {
-        Heartbeat::Comment => sse::HEARTBEAT.to_vec(),
-        Heartbeat::Ping => {
-            let mut ping = Vec::new();
-            sse::control(&mut ping, None, "ping", &serde_json::json!({}));
-            ping
-        }
+pub fn sign_of_life(heartbeat: Heartbeat, format: Format) -> Vec<u8> {
+    let mut sign = Vec::new();
+    match (heartbeat, format) {
+        (Heartbeat::Comment, Format::EventStream) => sign.extend_from_slice(sse::HEARTBEAT),
+        (Heartbeat::Comment, _) => {}
+        (Heartbeat::Ping, _) => say(&mut sign, format, |out| sse::control(out, None, "ping", &serde_json::json!({}))),
+    }
+    sign
+}
+
+/// Whether a stream may have to say something in silence.
+#[must_use]
+pub fn has_signs_of_life(heartbeat: Heartbeat, format: Format, is_sifted: bool) -> bool {
+    match format {
+        Format::EventStream => true,
+        Format::Ndjson => is_sifted || heartbeat == Heartbeat::Ping,
+        Format::Text => false,
     }
 }

@@ -7,17 +7,26 @@
 //! | `before=ID` | with `tail=N`: the N events before this one, then the end |
 //! | `follow=0` | the stream ends after what is retained |
 //! | `format=text`, or `Accept: text/plain` | the lines alone |
+//! | `format=ndjson`, or `Accept: application/x-ndjson` | JSON, one object a line |
 //! | `channel=NAME`, repeated | these channels and all below them |
 //! | `lastEventId=ID` | for clients that cannot send the header, which wins |
 //! | `ping=1` | heartbeats as `ping` events, which scripts can hear |
+//! | `grep=REGEX`, repeated | events in whose data all of these are found |
+//! | `grep-v=REGEX`, repeated | and none of these |
+//! | `i=1` or `i` | capitals do not count in either |
+//! | `type=T`, repeated | events of these types; empty: those without one |
+//! | `context=N` | with any of these: so many events before and after each, too |
 //!
 //! Unknown parameters are ignored (pages add them against caches). A known one with a bad value is told in one line.
+
+use std::collections::BTreeSet;
 
 use hyper::{HeaderMap, header};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::channel::{Ask, Filter, Follow, Tail};
 use crate::event::{ChannelName, Millis, is_plain};
+use crate::sieve::{Case, MAX_CONTEXT, MAX_EXPRESSION, MAX_EXPRESSIONS, Recipe};
 
 /// What a client asks for, in full.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +41,10 @@ pub struct StreamQuery {
     pub format: Format,
     /// How silence is broken.
     pub heartbeat: Heartbeat,
+    /// Which of the events, if not all.
+    pub recipe: Option<Recipe>,
+    /// How many before and after each of these, too.
+    pub context: usize,
 }
 
 /// What a stream consists of.
@@ -41,6 +54,8 @@ pub enum Format {
     EventStream,
     /// `text/plain`: the lines alone.
     Text,
+    /// `application/x-ndjson`: JSON, one object a line.
+    Ndjson,
 }
 
 /// How silence is broken.
@@ -65,6 +80,9 @@ pub enum BadQuery {
         /// What would have been good.
         expected: &'static str,
     },
+    /// More expressions than one stream may have: 400.
+    #[error("too many expressions: at most {MAX_EXPRESSIONS} of grep and grep-v together")]
+    TooMany,
     /// A name that no channel can have: 404.
     #[error("no channel '{0}'")]
     Name(String),
@@ -81,9 +99,12 @@ pub fn read(
     let mut names: Vec<_> = path.map(name_of_path).transpose()?.into_iter().collect();
     let mut ask = Ask::default();
     let (mut format, mut heartbeat) = (accepted_format(headers), Heartbeat::Comment);
+    let (mut must, mut must_not, mut case, mut types, mut context) = (Vec::new(), Vec::new(), Case::Counts, BTreeSet::new(), 0);
     for (name, value) in query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
-        let value = percent_decoded(value);
-        match &*percent_decoded(name) {
+        let (name, free, value) = (percent_decoded(name), value, percent_decoded(value));
+        // What people write freely comes from forms and `URLSearchParams`, for which `+` is a space.
+        let free_text = || percent_decoded(&free.replace('+', " "));
+        match &*name {
             "tail" => ask.tail = Some(tail("tail", &value)?),
             "since" => ask.since = Some(since(&value, now)?),
             "before" => ask.before = Some(parsed("before", &value, "an event id, TIME-NUMBER/CHANNEL")?),
@@ -92,7 +113,15 @@ pub fn read(
             "channel" => names.push(value.parse().map_err(|_| BadQuery::Name(value.clone()))?),
             "lastEventId" => ask.last_event_id = value.parse().ok(),
             "ping" => heartbeat = if switch("ping", &value)? { Heartbeat::Ping } else { Heartbeat::Comment },
+            "grep" => must.push(expression("grep", free_text())?),
+            "grep-v" => must_not.push(expression("grep-v", free_text())?),
+            "i" => case = if value.is_empty() || switch("i", &value)? { Case::Ignored } else { Case::Counts },
+            "type" => drop(types.insert(free_text())),
+            "context" => context = number_of_context(&value)?,
             _ => {}
+        }
+        if must.len() + must_not.len() > MAX_EXPRESSIONS {
+            return Err(BadQuery::TooMany);
         }
     }
     if let Some(id) = headers.get("last-event-id") {
@@ -101,7 +130,26 @@ pub fn read(
     if ask.tail.is_none() && ask.since.is_none() {
         ask.tail = Some(default_tail);
     }
-    Ok(StreamQuery { filter: Filter::of(names.iter().cloned()), names, ask, format, heartbeat })
+    let recipe = Recipe::of(must, must_not, case, types);
+    Ok(StreamQuery { filter: Filter::of(names.iter().cloned()), names, ask, format, heartbeat, recipe, context })
+}
+
+/// What is too long for an expression is not repeated in the answer.
+fn expression(name: &'static str, value: String) -> Result<String, BadQuery> {
+    if value.len() > MAX_EXPRESSION {
+        let start = value.chars().take(40).chain("...".chars()).collect();
+        return Err(BadQuery::Value { name, value: start, expected: "at most 1024 bytes" });
+    }
+    Ok(value)
+}
+
+fn number_of_context(value: &str) -> Result<usize, BadQuery> {
+    let expected = "a number up to 100";
+    let number = parsed("context", value, expected)?;
+    if number > MAX_CONTEXT {
+        return Err(BadQuery::Value { name: "context", value: value.to_owned(), expected });
+    }
+    Ok(number)
 }
 
 /// `N` or `all`, of a query or of `--tail`.
@@ -132,7 +180,8 @@ fn named_format(value: &str) -> Result<Format, BadQuery> {
     match value {
         "text" => Ok(Format::Text),
         "sse" => Ok(Format::EventStream),
-        _ => Err(BadQuery::Value { name: "format", value: value.to_owned(), expected: "text or sse" }),
+        "ndjson" => Ok(Format::Ndjson),
+        _ => Err(BadQuery::Value { name: "format", value: value.to_owned(), expected: "text, ndjson or sse" }),
     }
 }
 
@@ -140,21 +189,26 @@ fn parsed<T: std::str::FromStr>(name: &'static str, value: &str, expected: &'sta
     value.parse().map_err(|_| BadQuery::Value { name, value: value.to_owned(), expected })
 }
 
-/// Plain text only if the client names it and likes it better than an event stream. Never a refusal.
+/// Plain text or JSON only if the client names it and likes it better than an event stream; of both the one that it likes better. Never a refusal.
 fn accepted_format(headers: &HeaderMap) -> Format {
     let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (mut text, mut stream) = (0.0, 0.0_f32);
+    let (mut text, mut json, mut stream) = (0.0_f32, 0.0, 0.0);
     for entry in values.flat_map(|value| value.split(',')) {
         let mut parts = entry.split(';').map(str::trim);
         let kind = parts.next().unwrap_or("").to_ascii_lowercase();
         let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
         match kind.as_str() {
             "text/plain" => text = quality,
+            "application/x-ndjson" => json = quality,
             "text/event-stream" => stream = quality,
             _ => {}
         }
     }
-    if text > stream { Format::Text } else { Format::EventStream }
+    match () {
+        () if json > stream && json > text => Format::Ndjson,
+        () if text > stream => Format::Text,
+        () => Format::EventStream,
+    }
 }
 
 /// Whether the client says that it reads event streams.
@@ -229,18 +283,40 @@ mod tests {
         assert_eq!(query("follow=0").unwrap().ask.follow, Follow::Retained);
         assert_eq!(query("ping=1").unwrap().heartbeat, Heartbeat::Ping);
         assert_eq!(query("format=text").unwrap().format, Format::Text);
+        assert_eq!(query("format=ndjson").unwrap().format, Format::Ndjson);
+        assert_eq!(query("grep=&context=3&i").unwrap().recipe, None);
+        assert_eq!(query("grep=b&i=1&grep=a&grep=b").unwrap().recipe, query("grep=a&i&grep=b").unwrap().recipe);
+        assert_ne!(query("grep=a&i=0").unwrap().recipe, query("grep=a&i").unwrap().recipe);
+        assert_ne!(query("type=").unwrap().recipe, None);
+        assert_eq!(query("grep=a+b%2B").unwrap().recipe, query("grep=a%20b%2b").unwrap().recipe);
+        assert_eq!(query("grep=a&context=100").unwrap().context, 100);
         assert_eq!(query("before=5-3/a&tail=2").unwrap().ask.before, "5-3/a".parse().ok());
         assert_eq!(query("channel=a&channel=b%252F").unwrap().names, ["a".parse().unwrap(), "b%2F".parse().unwrap()]);
     }
 
     #[test]
     fn bad_values_are_told_in_one_line() {
-        for bad in
-            ["tail=x", "tail=-1", "tail=", "since=yesterdayish", "since=-5m", "before=x", "follow=maybe", "ping=2", "format=xml"]
-        {
+        for bad in [
+            "tail=x",
+            "tail=-1",
+            "tail=",
+            "since=yesterdayish",
+            "since=-5m",
+            "before=x",
+            "follow=maybe",
+            "ping=2",
+            "format=xml",
+            "context=101",
+            "context=-1",
+            "i=x",
+        ] {
             let message = query(bad).unwrap_err().to_string();
             assert!(message.starts_with("bad value '") && !message.contains('\n'), "{bad}: {message}");
         }
+        let long = query(&format!("grep={}", "x".repeat(1025))).unwrap_err().to_string();
+        assert!(long.ends_with("for grep: expected at most 1024 bytes") && long.len() < 120, "{long}");
+        assert!(query(&"grep=x&".repeat(16)).is_ok());
+        assert_eq!(query(&"grep=x&".repeat(17)), Err(BadQuery::TooMany));
         assert_eq!(query("channel=a//b"), Err(BadQuery::Name("a//b".into())));
     }
 
@@ -257,6 +333,9 @@ mod tests {
         let format = |accept: &str| accepted_format(&headers(&[("accept", accept)]));
         assert_eq!(format("text/plain"), Format::Text);
         assert_eq!(format("text/plain;q=0.9, text/event-stream;q=0.5"), Format::Text);
+        assert_eq!(format("application/x-ndjson"), Format::Ndjson);
+        assert_eq!(format("application/x-ndjson, text/plain;q=0.5"), Format::Ndjson);
+        assert_eq!(format("application/x-ndjson;q=0.5, text/plain"), Format::Text);
         for other in
             ["*/*", "text/*", "text/event-stream", "text/event-stream, text/plain", "application/json", "text/html, */*;q=0.1"]
         {

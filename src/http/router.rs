@@ -24,9 +24,12 @@ use tracing::warn;
 use super::archived::Archivist;
 use super::client::{Client, Ending};
 use super::host::{BadHost, HostNames};
+use super::lookback::Lookback;
 use super::origin::{Access, Origins, remedy};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::response::{self, Content, closing, empty, text};
+use super::sifted::Lookers;
+use super::sifting::Sifting;
 use super::slots::{Slot, Slots};
 use super::{status, viewer};
 use crate::channel::{Answers, Ask, Channels, Filter, Greeting, Status, Subscriber, Subscription, Tail};
@@ -34,6 +37,7 @@ use crate::clock::now;
 use crate::event::Millis;
 use crate::mapping::EventType;
 use crate::metrics::Metrics;
+use crate::sieve::Sieves;
 use crate::store::Condition;
 
 use crate::sse;
@@ -59,6 +63,10 @@ pub struct Site {
     pub archivist: Option<Archivist>,
     /// Places for clients.
     pub slots: Arc<Slots>,
+    /// What clients do not want of their views.
+    pub sieves: Arc<Sieves>,
+    /// Places for those who look back.
+    pub lookers: Lookers,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Names that may stand in Host.
@@ -181,7 +189,13 @@ impl Site {
             Endpoint::Types => viewer::types(request.headers()),
             Endpoint::Events(name) => return self.stream(*name, request).await,
             Endpoint::Channels => status::channels(&self.status(), self.stored().as_ref()),
-            Endpoint::Metrics => status::metrics(&self.metrics, self.slots.used(), &self.channels.status(), self.stored().as_ref()),
+            Endpoint::Metrics => status::metrics(
+                &self.metrics,
+                self.slots.used(),
+                self.sieves.count(),
+                &self.channels.status(),
+                self.stored().as_ref(),
+            ),
             Endpoint::Healthz => status::healthz(),
             Endpoint::Readyz => status::readyz(request.uri().query(), &self.channels.status(), self.stored().as_ref()),
         })
@@ -254,17 +268,35 @@ impl Site {
         if let Some(unknown) = query.names.iter().find(|name| !self.channels.knows(name)) {
             return Err(refuse(&BadQuery::Name(unknown.to_string())));
         }
-        let head = stream_head(query.format);
         if request.method() == Method::HEAD {
-            return Ok(head);
+            self.sieve(request, query.recipe).await?;
+            return Ok(stream_head(query.format));
         }
         // The place comes first, so that who waits outside costs nothing else.
-        let Some(slot) = self.slots.take() else { return Ok(self.busy(request)) };
-        let Some(stream) = self.subscribe(&query.filter, &query.ask, now).await else {
-            return Ok(empty(StatusCode::NO_CONTENT));
+        let Some(slot) = self.slots.take() else {
+            self.metrics.refused_busy.add(1);
+            return Ok(busy(request, "all places are taken; --max-clients sets how many there are"));
         };
+        let mut query = query;
+        let lookback = self.sieve(request, query.recipe.take()).await?.map(|sieve| Lookback {
+            channels: self.channels.clone(),
+            archivist: self.archivist.clone(),
+            filter: query.filter.clone(),
+            sieve,
+            now,
+        });
+        let over = || empty(StatusCode::NO_CONTENT);
+        if let Some(lookback) = &lookback {
+            let gone = || busy(request, "the server is about to end");
+            query.ask = self.place(lookback, &query).await.ok_or_else(gone)?;
+        }
+        let (subscriber, mut greeting) = self.subscribe(&query.filter, &query.ask, now).await.ok_or_else(over)?;
         self.metrics.streams.add(1);
-        Ok(self.open(head, &query, stream, slot))
+        let sifting = match lookback {
+            None => None,
+            Some(lookback) => Some(Box::new(self.sifting(lookback, &query, &subscriber, &mut greeting).await)),
+        };
+        Ok(self.open(&query, (subscriber, greeting), sifting, slot))
     }
 
     /// Subscribes to a view, and asks the disk for what has to be known before. `None` if the client has everything and nothing more will ever come.
@@ -287,11 +319,12 @@ impl Site {
 
     fn open(
         &self,
-        mut head: Response<Content>,
         query: &StreamQuery,
         (subscriber, greeting): (Subscriber, Greeting),
+        sifting: Option<Box<Sifting>>,
         slot: Slot,
     ) -> Response<Content> {
+        let mut head = stream_head(query.format);
         if let (Format::Text, Greeting::Gap(gap)) = (query.format, &greeting) {
             // Lines alone cannot say it.
             self.metrics.gaps.add(1);
@@ -308,29 +341,28 @@ impl Site {
             },
             slot,
             said: Vec::new(),
+            sifting,
         };
         client.greet(&greeting, millis(self.retry), &self.metrics);
         *head.body_mut() = Content::Stream(Box::new(client));
         head
     }
+}
 
-    /// The house is full. An `EventSource` is told when to knock again; anybody else gets an error that says it.
-    fn busy<B>(&self, request: &Request<B>) -> Response<Content> {
-        self.metrics.refused_busy.add(1);
-        let wait = busy_wait();
-        if !query::accepts_event_stream(request.headers()) {
-            let mut response =
-                closing(text(StatusCode::SERVICE_UNAVAILABLE, "all places are taken; --max-clients sets how many there are"));
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
-            return response;
-        }
-        let mut block = Vec::new();
-        sse::preamble(&mut block, wait);
-        sse::control(&mut block, None, "busy", &Busy { retry: wait });
-        let mut response = closing(stream_head(Format::EventStream));
-        *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
-        response
+/// There is no room, and `why`. An `EventSource` is told when to knock again; anybody else gets an error that says it.
+pub(super) fn busy<B>(request: &Request<B>, why: &str) -> Response<Content> {
+    let wait = busy_wait();
+    if !query::accepts_event_stream(request.headers()) {
+        let mut response = closing(text(StatusCode::SERVICE_UNAVAILABLE, why));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
+        return response;
     }
+    let mut block = Vec::new();
+    sse::preamble(&mut block, wait);
+    sse::control(&mut block, None, "busy", &Busy { retry: wait });
+    let mut response = closing(stream_head(Format::EventStream));
+    *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
+    response
 }
 
 /// 15 to 60 s, in milliseconds: spread, so that those who were refused together do not come back together.
@@ -356,6 +388,7 @@ fn stream_head(format: Format) -> Response<Content> {
         // Bare: some proxies decide about buffering by comparing exactly this.
         Format::EventStream => "text/event-stream",
         Format::Text => "text/plain; charset=utf-8",
+        Format::Ndjson => "application/x-ndjson",
     };
     let mut head = response::content(StatusCode::OK, kind, "");
     head.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -385,12 +418,15 @@ fn refuse_bodies<B>(request: &Request<B>) -> Result<(), Response<Content>> {
 
 fn refuse(bad: &BadQuery) -> Response<Content> {
     let status = match bad {
-        BadQuery::Value { .. } => StatusCode::BAD_REQUEST,
+        BadQuery::Value { .. } | BadQuery::TooMany => StatusCode::BAD_REQUEST,
         BadQuery::Name(_) => StatusCode::NOT_FOUND,
     };
-    // One line, whatever was in the value.
-    let line: String = bad.to_string().chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    text(status, &line)
+    text(status, &one_line(&bad.to_string()))
+}
+
+/// One line, whatever was in the value.
+pub(super) fn one_line(message: &str) -> String {
+    message.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
 }
 
 fn with_allow(mut response: Response<Content>) -> Response<Content> {

@@ -50,7 +50,13 @@ pub fn channels(status: &Status, stored: Option<&Condition>) -> Response<Content
 
 /// `/metrics`: counters and gauges in the Prometheus text format, without labels that grow.
 #[must_use]
-pub fn metrics(metrics: &Metrics, clients: usize, status: &Status, stored: Option<&Condition>) -> Response<Content> {
+pub fn metrics(
+    metrics: &Metrics,
+    clients: usize,
+    filters: usize,
+    status: &Status,
+    stored: Option<&Condition>,
+) -> Response<Content> {
     let counters = [
         ("input_bytes", "Bytes read from sources.", metrics.input_bytes.get()),
         ("input_lines", "Lines read from sources.", metrics.input_lines.get()),
@@ -76,12 +82,16 @@ pub fn metrics(metrics: &Metrics, clients: usize, status: &Status, stored: Optio
         ("refused_hosts", "Requests refused for their Host.", metrics.refused_host.get()),
         ("refused_origins", "Requests refused for their origin.", metrics.refused_origin.get()),
         ("stalled_connections", "Connections cut by --write-timeout.", metrics.stalled.get()),
+        ("filter_scans", "Times that a part of a batch was looked through for a filter.", metrics.sieve_scans.get()),
+        ("filter_bytes", "Bytes looked through for filters.", metrics.sieve_bytes.get()),
+        ("refused_filters", "Streams refused because too many different filters were in use.", metrics.refused_sieves.get()),
         ("dropped_events", "Events dropped from the history.", status.dropped),
         ("stored_failures", "Times that history began to be not writable.", stored.map_or(0, |stored| stored.failures)),
         ("stored_damage", "Files of the state directory that were damaged or unreadable.", metrics.stored_damage.get()),
     ];
     let gauges = [
         ("clients", "Streams open now.", clients as u64),
+        ("filters", "Different filters in use now.", filters as u64),
         ("history_bytes", "What the retained events cost.", status.history_bytes as u64),
         ("channels", "Channels.", status.channels.len() as u64),
         ("stored_bytes", "What history takes on the disk.", stored.map_or(0, |stored| stored.bytes)),

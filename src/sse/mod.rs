@@ -15,6 +15,7 @@
 //! - `id:` and `retry:` stand only in blocks that carry `data:` (Firefox forgets an id without data, httpx-sse invents an event);
 //! - an event ends in the only place where two LF meet, so encoded events can be cut and counted without an index.
 
+pub mod ndjson;
 pub mod parse;
 
 use memchr::{memchr2, memmem};
@@ -173,7 +174,7 @@ pub fn lines(encoded: &[u8], out: &mut Vec<u8>) {
         let (event, after) = rest.split_at(length_of(rest, 1));
         rest = after;
         if !is_control(event) {
-            for line in event.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data: ")) {
+            for line in data_lines(event) {
                 out.extend_from_slice(line);
                 out.push(b'\n');
             }
@@ -181,10 +182,75 @@ pub fn lines(encoded: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether the encoded event is of a reserved type. A data line cannot be mistaken for the type: fields come before data.
+/// Whether the encoded event is of a reserved type.
 fn is_control(event: &[u8]) -> bool {
-    let mut fields = event.split(|byte| *byte == b'\n').take_while(|line| !line.starts_with(b"data: "));
-    fields.any(|line| line.strip_prefix(b"event: ").is_some_and(|kind| RESERVED_TYPES.iter().any(|r| r.as_bytes() == kind)))
+    kind_of(event).is_some_and(is_reserved)
+}
+
+/// Whether the protocol keeps this type for itself.
+#[must_use]
+pub fn is_reserved(kind: &[u8]) -> bool {
+    RESERVED_TYPES.iter().any(|reserved| reserved.as_bytes() == kind)
+}
+
+/// The type of an encoded event, if it has one. A data line cannot be mistaken for it: fields come before data.
+#[must_use]
+pub fn kind_of(event: &[u8]) -> Option<&[u8]> {
+    field_of(event, b"event: ")
+}
+
+/// The id of an encoded event, if it has one.
+#[must_use]
+pub fn id_of(event: &[u8]) -> Option<&[u8]> {
+    field_of(event, b"id: ")
+}
+
+/// The position in the id of an encoded event, or of the first of several.
+#[must_use]
+pub fn position_of(event: &[u8]) -> Option<Position> {
+    let id = std::str::from_utf8(id_of(event)?).ok()?;
+    id.split('/').next()?.parse().ok()
+}
+
+fn field_of<'a>(event: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut rest = event;
+    while !rest.starts_with(b"data: ") {
+        let end = memchr::memchr(b'\n', rest)?;
+        if let Some(value) = rest[..end].strip_prefix(name) {
+            return Some(value);
+        }
+        rest = &rest[end + 1..];
+    }
+    None
+}
+
+/// The data of an encoded event, as a client puts it together: where it has several lines, in `room`.
+#[must_use]
+pub fn data_of<'a>(event: &'a [u8], room: &'a mut Vec<u8>) -> &'a [u8] {
+    let mut lines = data_lines(event);
+    let (Some(first), second) = (lines.next(), lines.next()) else { return &[] };
+    let Some(second) = second else { return first };
+    room.clear();
+    for line in [first, second].into_iter().chain(lines) {
+        room.extend_from_slice(line);
+        room.push(b'\n');
+    }
+    &room[..room.len() - 1]
+}
+
+/// The data lines of an encoded event.
+fn data_lines(event: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = event;
+    std::iter::from_fn(move || {
+        loop {
+            let end = memchr::memchr(b'\n', rest)?;
+            let line = &rest[..end];
+            rest = &rest[end + 1..];
+            if let Some(data) = line.strip_prefix(b"data: ") {
+                return Some(data);
+            }
+        }
+    })
 }
 
 #[cfg(test)]

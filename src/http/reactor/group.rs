@@ -5,6 +5,8 @@
 
 use crate::channel::{Ages, Cursor, Hanging, ViewKey};
 use crate::http::query::Format;
+use crate::http::sifting::Sifting;
+use crate::sieve::SieveKey;
 
 use super::wire::Framing;
 
@@ -15,13 +17,17 @@ pub struct Kind {
     pub format: Format,
     pub framing: Framing,
     pub ages: Ages,
+    /// What they do not want, if they do not want all.
+    pub sieve: Option<SieveKey>,
+    /// The guest, if what it is sent depends on what it was sent before: then it is alone. 0 for all others.
+    pub alone: u32,
 }
 
 impl Kind {
     /// The first of all that a view can have.
     #[must_use]
     pub fn first_of(view: ViewKey) -> Self {
-        Self { view, format: Format::EventStream, framing: Framing::Chunked, ages: Ages::All }
+        Self { view, format: Format::EventStream, framing: Framing::Chunked, ages: Ages::All, sieve: None, alone: 0 }
     }
 }
 
@@ -32,6 +38,8 @@ pub struct Group {
     pub hanging: Hanging,
     /// Where they all are.
     pub edge: Cursor,
+    /// What they do not want, and where they are with it.
+    pub sifting: Option<Box<Sifting>>,
     /// Their seats, at least one.
     pub seats: Vec<u32>,
 }

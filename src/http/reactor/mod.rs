@@ -19,7 +19,10 @@
 //! - A chunk that clients have taken a part of is held as long as there is room, a mebibyte for all of them. Beyond it a client keeps the
 //!   cursor from which its events were read, and they are read again when the socket has room. If they have been dropped by then, the
 //!   stream is cut inside the chunk, and the client comes back with the id before it for its gap.
-//! - A group is level: what one member waits for, all do.
+//!   The same is done at once with a chunk that cannot be made again, because what is in it depends on what the client had before
+//!   (events around those that match).
+//! - A group is level: what one member waits for, all do. Its members have the same sieve (`crate::sieve`), or none; who is sent events around those
+//!   that match is in a group alone.
 
 mod arrival;
 mod doors;
@@ -305,7 +308,7 @@ impl Reactor {
     /// A group is no more: each is behind for itself.
     fn part(&mut self, group: Group) {
         for seat in group.seats {
-            self.seats[seat as usize].subscriber.move_to(&group.edge);
+            self.seats[seat as usize].catch_up(&group.edge, group.sifting.as_deref());
             self.put_behind(seat);
         }
     }
@@ -340,7 +343,7 @@ impl Reactor {
         let Place::Live(at) = it.place else { return };
         let kind = kind_of(it);
         let Some(group) = self.groups.get_mut(&kind) else { return };
-        it.subscriber.move_to(&group.edge);
+        it.catch_up(&group.edge, group.sifting.as_deref());
         it.place = Place::Stalled; // or it is about to be removed
         group.seats.swap_remove(at);
         if let Some(moved) = group.seats.get(at) {
@@ -352,7 +355,10 @@ impl Reactor {
 }
 
 fn kind_of(seat: &Seat) -> Kind {
-    Kind { view: seat.subscriber.view(), format: seat.format, framing: seat.framing, ages: seat.subscriber.cursor().ages() }
+    let Seat { subscriber, format, framing, sifting, guest, .. } = seat;
+    let sieve = sifting.as_ref().map(|sifting| sifting.key());
+    let alone = if sifting.as_ref().is_some_and(|sifting| sifting.has_context()) { *guest } else { 0 };
+    Kind { view: subscriber.view(), format: *format, framing: *framing, ages: subscriber.cursor().ages(), sieve, alone }
 }
 
 impl fmt::Debug for Reactor {

@@ -9,10 +9,11 @@ use std::time::Duration;
 use super::visits::Tick;
 use super::wire::{Framing, Wire};
 use super::{After, Manner, Newcomer, Ticket};
-use crate::channel::Subscriber;
+use crate::channel::{Cursor, Subscriber};
 use crate::http::archived::Playback;
-use crate::http::client::{Chunk, Client, Span};
+use crate::http::client::{self, Again, Chunk, Client};
 use crate::http::query::{Format, Heartbeat};
+use crate::http::sifting::Sifting;
 use crate::http::slots::Slot;
 
 /// The most bytes that are kept of what a client sends behind its request: as much as a request's head may have.
@@ -35,6 +36,8 @@ pub struct Seat {
     pub guest: u32,
     pub place: Place,
     pub subscriber: Subscriber,
+    /// What it does not want, if it does not want all.
+    pub sifting: Option<Box<Sifting>>,
     pub format: Format,
     pub framing: Framing,
     pub heartbeat: Heartbeat,
@@ -89,7 +92,7 @@ pub enum Peer {
 pub struct Pending {
     head: Vec<u8>,
     said: Vec<u8>,
-    span: Option<Span>,
+    again: Again,
     part: Part,
     length: usize,
     sent: usize,
@@ -132,12 +135,13 @@ impl Seat {
     #[must_use]
     pub fn new(newcomer: Newcomer) -> Self {
         let Newcomer { stream, unread, head, framing, after, client, ticket } = newcomer;
-        let Client { subscriber, format, heartbeat, silence, slot, said } = client;
+        let Client { subscriber, format, heartbeat, silence, slot, said, sifting } = client;
         Self {
             socket: stream,
             guest: 0,
             place: Place::Behind,
             subscriber,
+            sifting,
             format,
             framing,
             heartbeat,
@@ -158,6 +162,26 @@ impl Seat {
     /// Comes to a reactor as its so manieth guest.
     pub fn arrive(&mut self, guest: u32, now: Tick) {
         (self.guest, self.place, self.visit, self.moved, self.playback) = (guest, Place::Behind, Tick::MAX, now, None);
+    }
+
+    /// It has been sent what all members of its group were sent.
+    pub fn catch_up(&mut self, edge: &Cursor, shared: Option<&Sifting>) {
+        self.subscriber.move_to(edge);
+        if let (Some(sifting), Some(shared)) = (&mut self.sifting, shared) {
+            sifting.rejoin(shared);
+        }
+    }
+
+    /// What breaks its silence; nothing if it has no sign of life.
+    pub fn sign_of_life(&mut self) -> Vec<u8> {
+        let bookmark = self.sifting.as_mut().and_then(|sifting| sifting.bookmark(&self.subscriber, self.format));
+        bookmark.unwrap_or_else(|| client::sign_of_life(self.heartbeat, self.format))
+    }
+
+    /// Whether it may have to say something in silence.
+    #[must_use]
+    pub fn has_signs_of_life(&self) -> bool {
+        client::has_signs_of_life(self.heartbeat, self.format, self.sifting.is_some())
     }
 
     /// Its client does not take what it has been sent: of the disk it keeps a place, if it is one of few, or nothing.
@@ -246,15 +270,17 @@ impl Seat {
 
     /// Fills the wire with what is pending, read once more. False if it is no longer retained.
     fn refill(&self, pending: &Pending, wire: &mut Wire, manner: &Manner) -> bool {
-        let chunk = match &pending.span {
-            None => Chunk { said: pending.said.clone(), ..Chunk::default() },
-            Some(span) => {
+        let chunk = match &pending.again {
+            Again::Not => return false,
+            Again::Said => Chunk { said: pending.said.clone(), ..Chunk::default() },
+            Again::Read(span) => {
                 let in_memory = self.subscriber.read_again(&span.from, span.to);
                 let on_disk = || match manner {
                     Manner::Archived(archivist) => archivist.read_again(&self.subscriber.filter(), span),
                     Manner::Live => None,
                 };
                 let Some(events) = in_memory.or_else(on_disk) else { return false };
+                let events = self.sifting.as_ref().map(|sifting| sifting.once_more(&events)).unwrap_or(events);
                 Chunk::of_events(pending.said.clone(), events, span.from.clone(), span.to, self.format)
             }
         };
@@ -297,10 +323,14 @@ impl Drop for Kept {
 impl Pending {
     /// What is left of a wire that holds `chunk` behind `head`, of which so many bytes were sent.
     #[must_use]
-    pub fn of(wire: &Wire, head: &[u8], chunk: &Chunk, part: Part, format: Format, sent: usize, kept: Option<Arc<Kept>>) -> Self {
-        // Lines alone are made of the events again.
-        let said = if format == Format::Text && chunk.span.is_some() { &[][..] } else { &chunk.said };
-        Self { head: head.to_vec(), said: said.to_vec(), span: chunk.span.clone(), part, length: wire.length(), sent, kept }
+    pub fn of(wire: &Wire, head: &[u8], chunk: &Chunk, part: Part, sent: usize, kept: Option<Arc<Kept>>) -> Self {
+        let said = match &chunk.again {
+            Again::Said => &chunk.said[..],
+            // What is made of events is made of them again.
+            Again::Read(span) => &chunk.said[..span.behind],
+            Again::Not => &[],
+        };
+        Self { head: head.to_vec(), said: said.to_vec(), again: chunk.again.clone(), part, length: wire.length(), sent, kept }
     }
 
     /// Which part of the stream it is.

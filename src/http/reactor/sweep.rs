@@ -10,6 +10,7 @@ use super::{Fallen, GONE, Reactor};
 use crate::batch::MAX_BATCH;
 use crate::channel::Reading;
 use crate::http::client::Chunk;
+use crate::http::sifting::Enough;
 
 /// What a look at a group's view leads to.
 enum News {
@@ -45,7 +46,7 @@ impl Reactor {
                         let keep = || kept.get_or_init(|| self.room.keep(&self.wire)).clone();
                         let fallen = group.members_from(self.sweeps).filter_map(|number| {
                             let sent = self.seats[number as usize].send(&self.wire, 0, self.now);
-                            fallen(number, sent, &self.wire, &chunk, *kind, keep)
+                            fallen(number, sent, &self.wire, &chunk, keep)
                         });
                         self.fallen.extend(fallen);
                     }
@@ -82,10 +83,10 @@ impl Reactor {
 }
 
 /// A member who did not take all that it was sent, and what is pending for it.
-fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, kind: Kind, keep: impl Fn() -> Option<Arc<Kept>>) -> Option<Fallen> {
+fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, keep: impl Fn() -> Option<Arc<Kept>>) -> Option<Fallen> {
     match sent {
         Sent::All => None,
-        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, Part::Inner, kind.format, count, keep()))))),
+        Sent::Part(count) => Some((number, Some(Box::new(Pending::of(wire, &[], chunk, Part::Inner, count, keep()))))),
         Sent::Gone => Some((number, None)),
     }
 }
@@ -94,9 +95,19 @@ fn look(group: &mut Group, kind: Kind) -> News {
     let from = group.edge.clone();
     match group.hanging.read(&mut group.edge, MAX_BATCH) {
         Reading::Events(events) => {
-            let chunk = Chunk::of_events(Vec::new(), events, from, group.edge.number(), kind.format);
+            let chunk = match &mut group.sifting {
+                None => Chunk::of_events(Vec::new(), events, from, group.edge.number(), kind.format),
+                Some(sifting) => {
+                    let mut passed = Vec::new();
+                    if let Some(reached) = sifting.sift(&events, &mut Enough::of_a_turn(), &mut passed) {
+                        group.edge = from.moved_to(reached);
+                    }
+                    sifting.chunk(Vec::new(), passed, from, group.edge.number(), kind.format)
+                }
+            };
             if chunk.is_empty() { News::Nothing } else { News::Chunk(chunk) }
         }
+        Reading::Progress(_) if group.sifting.is_some() => News::Nothing,
         Reading::Progress(states) => {
             let chunk = Chunk::of_progress(Vec::new(), &states, kind.format);
             if chunk.is_empty() { News::Nothing } else { News::Chunk(chunk) }

@@ -13,7 +13,6 @@ use super::{After, GONE, Manner, Reactor, Returned, SLICE, kind_of};
 use crate::batch::MAX_BATCH;
 use crate::channel::Archived;
 use crate::http::client::{self, Chunk, Next};
-use crate::http::query::Format;
 
 /// What a client that is behind is sent at once, in bytes: two batches, which costs it half the wake-ups of one.
 const TURN: usize = 2 * MAX_BATCH;
@@ -52,13 +51,15 @@ impl Reactor {
         if self.equipment.ending.now.is_cancelled() {
             return self.send(number, &head, &Chunk::default(), Part::Last);
         }
-        match client::next(&mut seat.subscriber, seat.format, said, TURN, meeting, &self.equipment.metrics) {
+        let Seat { subscriber, sifting, format, .. } = &mut **seat;
+        match client::next(subscriber, sifting.as_deref_mut(), *format, said, TURN, meeting, &self.equipment.metrics) {
             Next::Chunk(chunk) => {
                 let part = if seat.subscriber.is_finished() { Part::Last } else { Part::Inner };
                 self.send(number, &head, &chunk, part);
             }
-            Next::Archived(_) if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
+            Next::Archived(_) | Next::Later if !head.is_empty() => self.send(number, &head, &Chunk::default(), Part::Inner),
             Next::Archived(archived) => self.read_archived(number, &archived),
+            Next::Later => self.look_on(number),
             Next::Cut => self.cut(number, &head),
             Next::End => self.send(number, &head, &Chunk::default(), Part::Last),
             Next::Wait if self.is_ending => self.send(number, &head, &Chunk::default(), Part::Last),
@@ -71,12 +72,23 @@ impl Reactor {
     /// Reads on from the disk, or leaves that to a reactor that may wait for it.
     fn read_archived(&mut self, number: u32, archived: &Archived) {
         let Manner::Archived(archivist) = &self.manner else { return self.hand_over(number) };
-        let Seat { subscriber, format, playback, .. } = &mut *self.seats[number as usize];
+        let Seat { subscriber, sifting, format, playback, .. } = &mut *self.seats[number as usize];
         let fetched = archivist.fetch(&subscriber.filter(), archived, TURN, playback);
-        match fetched.into_chunk(archived, subscriber, *format) {
+        match fetched.into_chunk(archived, subscriber, sifting.as_deref_mut(), *format) {
             Some(chunk) => self.send(number, &[], &chunk, Part::Inner),
-            None => self.put_behind(number),
+            None => self.look_on(number),
         }
+    }
+
+    /// The client has its next turn later. If it has looked through events without finding anything for long, it gives a sign of life meanwhile.
+    fn look_on(&mut self, number: u32) {
+        let seat = &mut self.seats[number as usize];
+        let is_silent = seat.sifting.is_some() && self.visits.after(seat.moved, seat.silence) <= self.now;
+        let said = if is_silent { seat.sign_of_life() } else { Vec::new() };
+        if said.is_empty() {
+            return self.put_behind(number);
+        }
+        self.send(number, &[], &Chunk { said, ..Chunk::default() }, Part::Inner);
     }
 
     /// Sends the rest of what was pending.
@@ -99,7 +111,7 @@ impl Reactor {
         let outcome = seat.send(&self.wire, 0, self.now);
         let pending = outcome.part().map(|count| {
             let kept = self.room.keep(&self.wire);
-            Box::new(Pending::of(&self.wire, head, chunk, part, seat.format, count, kept))
+            Box::new(Pending::of(&self.wire, head, chunk, part, count, kept))
         });
         self.settle(number, outcome, part, pending);
     }
@@ -157,7 +169,8 @@ impl Reactor {
             }
             None => {
                 let hanging = seat.subscriber.hang(&self.door.bell);
-                self.groups.insert(kind, Group { hanging, edge: cursor.clone(), seats: vec![number] });
+                let sifting = seat.sifting.as_ref().map(|sifting| Box::new(sifting.shared()));
+                self.groups.insert(kind, Group { hanging, edge: cursor.clone(), sifting, seats: vec![number] });
                 seat.place = Place::Live(0);
                 self.rung.push(kind.view); // what came before the bell was hung up did not ring it
             }
@@ -179,7 +192,7 @@ impl Reactor {
     /// Lines alone have no sign of life.
     fn expect_silence(&mut self, number: u32) {
         let seat = &self.seats[number as usize];
-        if seat.format == Format::EventStream {
+        if seat.has_signs_of_life() {
             let due = self.visits.after(seat.moved, seat.silence);
             self.visit_at(number, due);
         }
@@ -228,14 +241,22 @@ impl Reactor {
 
     fn break_silence(&mut self, number: u32) {
         let seat = &mut self.seats[number as usize];
-        let chunk = Chunk { said: client::sign_of_life(seat.heartbeat), ..Chunk::default() };
+        if let Some(group) = self.groups.get(&kind_of(seat)) {
+            seat.catch_up(&group.edge, group.sifting.as_deref());
+        }
+        let said = seat.sign_of_life();
+        if said.is_empty() {
+            seat.moved = self.now; // it is silent, and may be
+            return self.expect_silence(number);
+        }
+        let chunk = Chunk { said, ..Chunk::default() };
         self.wire.fill(&[], &chunk, seat.framing);
         self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
         match seat.send(&self.wire, 0, self.now) {
             Sent::All => self.expect_silence(number),
             Sent::Part(count) => {
                 // A few bytes that are said again, not read again.
-                let pending = Pending::of(&self.wire, &[], &chunk, Part::Inner, seat.format, count, None);
+                let pending = Pending::of(&self.wire, &[], &chunk, Part::Inner, count, None);
                 self.leave_group(number);
                 self.stall(number, Box::new(pending));
             }

@@ -166,7 +166,7 @@ mod tests {
             width in 1..40_000_usize,
         ) {
             let events: Vec<_> = sizes.iter().map(|size| Bytes::from(vec![b'x'; *size])).collect();
-            let chunk = Chunk { said: said.into_bytes(), events, span: None };
+            let chunk = Chunk { said: said.into_bytes(), events, ..Chunk::default() };
             let body = [chunk.said.clone(), chunk.events.concat()].concat();
             let mut wire = Wire::default();
             wire.fill(head.as_bytes(), &chunk, Framing::Plain);
