@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::cat::Cat;
 use super::layer::Layer;
 
 /// What is said on the command line.
@@ -54,6 +55,8 @@ impl Arguments {
 pub enum Command {
     /// Say what a state directory holds, and whether it is as it was written
     History(History),
+    /// Follow streams in a terminal, a script or a pipe, through restarts and lost networks
+    Cat(Cat),
 }
 
 /// What is asked of a state directory.
