@@ -256,11 +256,10 @@ impl Follower {
 
     /// Reads a stream to its end, and has everything written.
     async fn read(&mut self, mut stream: Answer) -> Result<After, Broken> {
-        self.found();
         let began = Instant::now();
         let mut parser = Parser::new(self.common.largest);
         let mut silence = Silence::default();
-        let (mut has_brought, mut is_too_long) = (false, false);
+        let (mut is_found, mut has_brought, mut is_too_long) = (false, false, false);
         let end = loop {
             let piece = match self.piece(&mut stream, &silence).await {
                 Piece::Stop => return Ok(After::Over(Ended::Stopped)),
@@ -270,7 +269,12 @@ impl Follower {
             silence.heard(&piece);
             parser.push(&piece, |event| self.reader.take(event));
             self.say_if_too_long(&parser, &mut is_too_long);
-            for step in self.reader.steps() {
+            let steps = self.reader.steps();
+            let is_full = steps.iter().any(|step| matches!(step, Step::Busy(_)));
+            if !is_full && !std::mem::replace(&mut is_found, true) {
+                self.found();
+            }
+            for step in steps {
                 has_brought = true;
                 match step {
                     Step::Write(block) => {
@@ -308,7 +312,7 @@ impl Follower {
         };
         match next {
             Ok(Some(Ok(piece))) => Piece::Bytes(piece),
-            Ok(Some(Err(error))) => Piece::End(Some(format!("the connection broke: {}", chain(&error)))),
+            Ok(Some(Err(error))) => Piece::End(Some(format!("the connection broke: {}", innermost(&error)))),
             Ok(None) => Piece::End(None),
             Err(limit) => Piece::End(Some(format!("nothing was heard for {} s", limit.as_secs()))),
         }
@@ -410,6 +414,15 @@ enum Piece {
     End(Option<String>),
     /// It is time to stop.
     Stop,
+}
+
+/// What is at the bottom of an error, which says more than what is above it.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut error = error;
+    while let Some(cause) = error.source() {
+        error = cause;
+    }
+    chain(error)
 }
 
 /// From 0 to 1. Every new state has other keys; that is all the chance this needs.

@@ -116,6 +116,9 @@ pub fn run(asked: &Cat) -> Result<ExitCode, Failed> {
     code.map(ExitCode::from)
 }
 
+/// The tasks that follow streams, each with how it ended.
+type Followers = JoinSet<(Address, Result<Ended, Broken>)>;
+
 /// What ends everything.
 enum End {
     /// All streams have ended.
@@ -160,12 +163,7 @@ async fn follow(plan: Plan) -> Result<u8, Failed> {
 }
 
 /// Starts to follow each stream, from where it was left.
-fn start(
-    plan: Plan,
-    store: Option<&Store>,
-    outlet: &Outlet,
-    stop: &CancellationToken,
-) -> (Arc<Places>, JoinSet<(Address, Result<Ended, Broken>)>) {
+fn start(plan: Plan, store: Option<&Store>, outlet: &Outlet, stop: &CancellationToken) -> (Arc<Places>, Followers) {
     let place = |address: &Address| store.and_then(|store| store.place(&address.name())).unwrap_or_default();
     let begin: BTreeMap<_, _> = plan.addresses.iter().map(|address| (address.name(), place(address))).collect();
     let places = Arc::new(Places::new(begin.clone()));
@@ -192,7 +190,7 @@ fn start(
 }
 
 /// Waits until all streams have ended, or one is broken.
-async fn until_ended(followers: &mut JoinSet<(Address, Result<Ended, Broken>)>) -> End {
+async fn until_ended(followers: &mut Followers) -> End {
     let is_one_of_several = followers.len() > 1;
     while let Some(ended) = followers.join_next().await {
         match ended {
@@ -308,7 +306,8 @@ fn save_now_and_then(store: Option<&Store>, places: &Arc<Places>) -> impl Future
             }
             // A disk may take its time, and the streams go on meanwhile.
             let (there, then) = (store.clone(), now.clone());
-            let result = tokio::task::spawn_blocking(move || there.save(&then)).await.unwrap_or_else(|_| Ok(()));
+            let result =
+                tokio::task::spawn_blocking(move || there.save(&then)).await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
             match result {
                 Ok(()) => {
                     if std::mem::take(&mut has_failed) {

@@ -1,7 +1,7 @@
 //! Where lines go: standard output or a command's input, written by a thread of its own, because a write can neither be cancelled nor timed.
 //!
 //! Who writes waits until the reader has taken everything, and reads nothing from the network meanwhile: a slow reader slows the stream, and nothing
-//! piles up here. Pipes are asked before each write, and given no more than they take at once (pipe(7): up to PIPE_BUF bytes go whole or not at all).
+//! piles up here. Pipes are asked before each write, and given no more than they take at once (pipe(7): up to `PIPE_BUF` bytes go whole or not at all).
 //! So at a stop it is known to the byte what the reader has. The event that is being written is then completed, if that takes less than [`GRACE`].
 
 use std::fs::File;
@@ -251,7 +251,7 @@ mod tests {
             let mut all = Vec::new();
             reader.read_to_end(&mut all).map(|_| all)
         });
-        let (_, taken) = runtime().block_on(outlet.put(block(&[bytes.clone()])));
+        let (_, taken) = runtime().block_on(outlet.put(block(std::slice::from_ref(&bytes))));
         assert!(matches!(taken, Taken::All), "{taken:?}");
         outlet.close();
         assert_eq!(reading.join().unwrap().unwrap(), bytes);

@@ -75,7 +75,7 @@ impl Reader {
             Ok(event) if shape::is_control(event.kind) => self.control(&event),
             Ok(event) => self.line(&event),
             Err(error) => {
-                self.gap(Notice { weight: Weight::Warning, line: format!("gap: {error}, and is left out (--max-line)") }, None)
+                self.gap(Notice { weight: Weight::Warning, line: format!("gap: {error}, and is left out (--max-line)") }, None);
             }
         }
     }
@@ -184,3 +184,6 @@ fn busy(data: &[u8]) -> Option<Duration> {
     }
     serde_json::from_slice::<Busy>(data).ok().map(|busy| Duration::from_millis(busy.retry))
 }
+
+#[cfg(test)]
+mod tests;

@@ -181,7 +181,7 @@ mod tests {
         fn whatever_comes_is_one_line_of_json(id: Vec<u8>, kind in "(gap|end|x|)", data: Vec<u8>) {
             let mut out = Vec::new();
             write(Shape::Ndjson, None, &Received { id: &id, kind: kind.as_bytes(), data: &data }, &mut out);
-            prop_assert!(out.ends_with(b"\n") && out.iter().filter(|byte| **byte == b'\n').count() == 1);
+            prop_assert!(memchr::memchr_iter(b'\n', &out).eq([out.len() - 1]));
             let object: Value = serde_json::from_slice(&out).unwrap();
             if kind.is_empty() {
                 prop_assert_eq!(object["data"].as_str().unwrap(), String::from_utf8_lossy(&data));

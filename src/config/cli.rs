@@ -56,7 +56,7 @@ pub enum Command {
     /// Say what a state directory holds, and whether it is as it was written
     History(History),
     /// Follow streams in a terminal, a script or a pipe, through restarts and lost networks
-    Cat(Cat),
+    Cat(Box<Cat>),
 }
 
 /// What is asked of a state directory.

@@ -139,16 +139,27 @@ fn nobody_there_for_too_long_is_75() {
 
 #[test]
 fn signals_are_128_and_their_number() {
-    let bridge = Bridge::start(&[]);
+    let mut bridge = Bridge::start(&[]);
+    bridge.feed(b"a\n");
     for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
         let cat = Cat::start(&[&bridge.url("")]);
-        crate::harness::eventually(
-            "a client",
-            || bridge.get("/metrics").text(),
-            |text| text.contains("sse_bridge_clients 1") || text.contains(" 1\n"),
-        );
-        cat.stop(signal, code);
+        cat.out.wait_for("a\n");
+        assert_eq!(cat.stop(signal, code), b"a\n");
     }
+}
+
+#[test]
+fn who_is_started_by_nohup_outlives_the_terminal() {
+    let mut bridge = Bridge::start(&[]);
+    let mut start = Command::new("nohup");
+    start.args([env!("CARGO_BIN_EXE_sse-bridge"), "cat", &bridge.url("")]);
+    let cat = Cat::spawn(start);
+    bridge.feed(b"a\n");
+    cat.out.wait_for("a\n");
+    cat.signal("HUP");
+    bridge.feed(b"b\n");
+    cat.out.wait_for("b\n");
+    cat.stop("TERM", 143);
 }
 
 #[test]
