@@ -32,7 +32,7 @@ use super::wire::{self, Answer, Astray, NoAnswer};
 use crate::daemon::exit::chain;
 use crate::sse::parse::Parser;
 
-/// A stream that lived so long, or brought something, was one.
+/// A stream that lived so long was one, whatever it brought.
 const LIVED: Duration = Duration::from_secs(5);
 
 /// What all streams share.
@@ -203,7 +203,17 @@ impl Follower {
                 () = stop.cancelled() => return Ok(Ended::Stopped),
                 answer = self.ask() => answer,
             };
-            let after = match answer? {
+            let answer = match answer {
+                // A file that is replaced is away for a moment.
+                Err(error) if self.was_there => {
+                    if let Some(ended) = self.wait(chain(&error), None).await? {
+                        return Ok(ended);
+                    }
+                    continue;
+                }
+                answer => answer?,
+            };
+            let after = match answer {
                 Ok(answer) if answer.verdict == Verdict::Stream => self.read(answer).await?,
                 Ok(answer) => self.judge(answer).await?,
                 Err(NoAnswer::Astray(why)) => return Err(Broken::Astray { url: self.name, why }),
@@ -290,11 +300,15 @@ impl Follower {
                 }
             }
         };
-        let is_stream = has_brought || began.elapsed() >= LIVED;
-        if is_stream {
+        let life = match has_brought {
+            _ if began.elapsed() >= LIVED => Life::Long,
+            true => Life::Short,
+            false => Life::Empty,
+        };
+        if life != Life::Empty {
             self.pauses.succeeded(parser.retry());
         }
-        Ok(self.behind(end, is_stream))
+        Ok(self.behind(end, life))
     }
 
     /// The next piece of a stream.
@@ -319,12 +333,17 @@ impl Follower {
     }
 
     /// What is done when a stream has ended: well, or for a reason.
-    fn behind(&mut self, end: Option<String>, is_stream: bool) -> After {
-        let has_knocked = std::mem::take(&mut self.has_knocked);
+    fn behind(&mut self, end: Option<String>, life: Life) -> After {
+        // Who ends again and again as soon as it has said something is not asked all the time.
+        let may_knock = match life {
+            Life::Empty => false,
+            Life::Short => !std::mem::take(&mut self.has_knocked),
+            Life::Long => true,
+        };
         match end {
             None if self.address.is_bounded() => After::Over(Ended::Finished),
             // Everything was sent. Asked once more, the server says whether more will come.
-            None if is_stream && !has_knocked => {
+            None if may_knock => {
                 self.has_knocked = true;
                 self.alone_since = Some(Instant::now());
                 After::Again
@@ -404,6 +423,17 @@ impl Follower {
     fn of(&self) -> String {
         format!(" of {}", self.name)
     }
+}
+
+/// What was of a stream that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// It has brought nothing.
+    Empty,
+    /// It has brought something, and soon ended.
+    Short,
+    /// It lived for a while.
+    Long,
 }
 
 /// What a stream gives next.

@@ -90,20 +90,7 @@ impl Reader {
             return;
         }
         self.mark.move_on(event.id);
-        let (shape, part) = (self.shape, self.part.take());
-        let is_wanted = self.sieve.passes(event.data);
-        let server = self.server.clone();
-        let block = self.block();
-        let begin = block.bytes.len();
-        if is_wanted {
-            shape::write(shape, server.as_deref(), event, &mut block.bytes);
-        }
-        // Only what is written first can have been begun before.
-        let written = part.filter(|part| part.id == event.id && begin == 0).and_then(|part| usize::try_from(part.bytes).ok());
-        if let Some(written) = written.filter(|written| *written < block.bytes.len()) {
-            block.leave_out(written);
-        }
-        block.end(event.id);
+        self.put(event, if self.sieve.passes(event.data) { Written::Whole } else { Written::Nothing });
     }
 
     fn control(&mut self, event: &Received<'_>) {
@@ -125,35 +112,48 @@ impl Reader {
             _ => {
                 self.mark.move_on(event.id);
                 match notice::of(event.kind, event.data) {
-                    Some(_) if self.shape == Shape::Ndjson => self.write_control(event),
-                    Some(notice) => self.say(notice, event.id),
-                    None => self.block().end(event.id),
+                    Some(notice) => self.say(notice, event),
+                    None => self.put(event, Written::Nothing),
                 }
             }
         }
     }
 
     fn gap(&mut self, notice: Notice, event: Option<&Received<'_>>) {
-        self.part = None;
         if self.on_gap == OnGap::Stop {
             self.has_stopped = true;
             return self.steps.push(Step::Stop(notice));
         }
         let Some(event) = event else { return self.steps.push(Step::Say(notice)) };
         self.mark.move_on(event.id);
-        if self.shape == Shape::Ndjson { self.write_control(event) } else { self.say(notice, event.id) }
+        self.say(notice, event);
     }
 
-    /// Tells something, and then the place is behind it.
-    fn say(&mut self, notice: Notice, id: &[u8]) {
+    /// Tells something, to people or among the objects, and then the place is behind it.
+    fn say(&mut self, notice: Notice, event: &Received<'_>) {
+        if self.shape == Shape::Ndjson {
+            return self.put(event, Written::Whole);
+        }
         self.steps.push(Step::Say(notice));
-        self.block().end(id);
+        self.put(event, Written::Nothing);
     }
 
-    fn write_control(&mut self, event: &Received<'_>) {
+    /// Puts an event into the block, but for what was written of it before.
+    fn put(&mut self, event: &Received<'_>, written: Written) {
+        let (shape, server) = (self.shape, self.server.take());
+        let part = self.part.take().filter(|part| part.id == event.id);
         let block = self.block();
-        shape::write(Shape::Ndjson, None, event, &mut block.bytes);
+        let begin = block.bytes.len();
+        if written == Written::Whole {
+            shape::write(shape, server.as_deref(), event, &mut block.bytes);
+        }
+        // Only what is written first can have been begun before.
+        let before = part.filter(|_| begin == 0).and_then(|part| usize::try_from(part.bytes).ok());
+        if let Some(before) = before.filter(|before| *before < block.bytes.len()) {
+            block.leave_out(before);
+        }
         block.end(event.id);
+        self.server = server;
     }
 
     /// The block to which the next event goes.
@@ -167,6 +167,15 @@ impl Reader {
             _ => unreachable!("a block was put there"),
         }
     }
+}
+
+/// What is written of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// All of it.
+    Whole,
+    /// It is read, and that is all.
+    Nothing,
 }
 
 /// What matters of a gap here.

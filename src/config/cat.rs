@@ -1,4 +1,4 @@
-//! What is asked of `sse-bridge cat`: syntax only; [`crate::cat::plan`] says what is possible.
+//! What is asked of `sse-bridge cat`: syntax only; its plan says what is possible.
 //!
 //! The comments are the help that users read.
 #![allow(clippy::doc_markdown, rustdoc::bare_urls, rustdoc::broken_intra_doc_links, reason = "the help is plain text")]

@@ -59,7 +59,9 @@ fn a_second_daemon_has_what_the_first_has() {
             upstream = first(port);
         } else {
             let sent = Command::new("kill").args(["-s", "TERM", &running.id().to_string()]).status().unwrap();
-            assert!(sent.success() && running.wait().unwrap().code() == Some(143));
+            let ended = running.wait().unwrap();
+            // One that has only just been started does not hear signals yet, and has done nothing.
+            assert!(sent.success() && [Some(143), None].contains(&ended.code()), "{ended:?}");
             running = cat();
         }
     }
