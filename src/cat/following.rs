@@ -6,10 +6,8 @@
 //!   └ wait ┘                  whatever breaks: behind the last event that was taken
 //! ```
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,17 +16,18 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::address::{Address, BadAddress};
+use super::address::Address;
 use super::answer::Verdict;
 use super::block::Block;
+use super::broken::Broken;
 use super::notice::{Notice, Weight};
 use super::outlet::{Outlet, Taken};
 use super::pause::{self, Pauses};
-use super::place::Place;
+use super::places::Places;
 use super::reader::{Reader, Step};
 use super::silence::Silence;
-use super::token::{NoToken, Token};
-use super::wire::{self, Answer, Astray, NoAnswer};
+use super::token::Token;
+use super::wire::{self, Answer, NoAnswer};
 use crate::daemon::exit::chain;
 use crate::sse::parse::Parser;
 
@@ -61,90 +60,6 @@ pub enum Several {
     No,
     /// More.
     Yes,
-}
-
-/// What was taken of each stream. Not tokio's lock: it is held for a moment.
-#[derive(Debug, Default)]
-pub struct Places(Mutex<BTreeMap<String, Place>>);
-
-impl Places {
-    /// Begins with these.
-    #[must_use]
-    pub fn new(places: BTreeMap<String, Place>) -> Self {
-        Self(Mutex::new(places))
-    }
-
-    /// All of them now.
-    #[must_use]
-    pub fn all(&self) -> BTreeMap<String, Place> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn change(&self, name: &str, change: impl FnOnce(&mut Place)) {
-        change(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default());
-    }
-
-    fn get(&self, name: &str) -> Place {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned().unwrap_or_default()
-    }
-}
-
-/// Why a stream is followed no more before it has ended.
-#[derive(Debug, thiserror::Error)]
-pub enum Broken {
-    /// The server does not want to.
-    #[error("refused by {url}: {why}")]
-    Refused {
-        /// Whom.
-        url: String,
-        /// What it says.
-        why: String,
-    },
-    /// What is there is no event stream.
-    #[error("no event stream at {url}: {why}")]
-    Strange {
-        /// Where.
-        url: String,
-        /// What is there.
-        why: String,
-    },
-    /// It leads to another server.
-    #[error("{url} leads to another place")]
-    Astray {
-        /// From where.
-        url: String,
-        /// Where to.
-        #[source]
-        why: Astray,
-    },
-    /// Something is missing, and nothing may be.
-    #[error("stopped before a gap: {0}")]
-    Gap(String),
-    /// There was no stream for too long.
-    #[error("no stream of {url} for {waited} s: {why}")]
-    Unreachable {
-        /// Of what.
-        url: String,
-        /// How long.
-        waited: u64,
-        /// What happened at last.
-        why: String,
-    },
-    /// The token cannot be had.
-    #[error("could not take the token from '{path}'")]
-    Token {
-        /// The file.
-        path: String,
-        /// Why.
-        #[source]
-        why: NoToken,
-    },
-    /// Nobody reads what is written.
-    #[error("nobody reads the output")]
-    Gone,
-    /// It cannot be written.
-    #[error("could not write the output")]
-    Output(#[source] io::Error),
 }
 
 /// How the following of a stream ended well.
@@ -197,29 +112,7 @@ impl Follower {
     pub async fn run(mut self) -> Result<Ended, Broken> {
         self.alone_since = Some(Instant::now());
         loop {
-            let stop = self.common.stop.clone();
-            let answer = tokio::select! {
-                biased;
-                () = stop.cancelled() => return Ok(Ended::Stopped),
-                answer = self.ask() => answer,
-            };
-            let answer = match answer {
-                // A file that is replaced is away for a moment.
-                Err(error) if self.was_there => {
-                    if let Some(ended) = self.wait(chain(&error), None).await? {
-                        return Ok(ended);
-                    }
-                    continue;
-                }
-                answer => answer?,
-            };
-            let after = match answer {
-                Ok(answer) if answer.verdict == Verdict::Stream => self.read(answer).await?,
-                Ok(answer) => self.judge(answer).await?,
-                Err(NoAnswer::Astray(why)) => return Err(Broken::Astray { url: self.name, why }),
-                Err(error) => After::Wait(chain(&error), None),
-            };
-            match after {
+            match self.connection().await? {
                 After::Over(ended) => return Ok(ended),
                 After::Again => {}
                 After::Wait(why, named) => {
@@ -228,6 +121,25 @@ impl Follower {
                     }
                 }
             }
+        }
+    }
+
+    /// Asks once, and reads what comes to its end.
+    async fn connection(&mut self) -> Result<After, Broken> {
+        let stop = self.common.stop.clone();
+        let answer = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(After::Over(Ended::Stopped)),
+            answer = self.ask() => answer,
+        };
+        match answer {
+            // A file that is replaced is away for a moment.
+            Err(error) if self.was_there => Ok(After::Wait(chain(&error), None)),
+            Err(error) => Err(error),
+            Ok(Ok(answer)) if answer.verdict == Verdict::Stream => self.read(answer).await,
+            Ok(Ok(answer)) => self.judge(answer).await,
+            Ok(Err(NoAnswer::Astray(why))) => Err(Broken::Astray { url: self.name.clone(), why }),
+            Ok(Err(error)) => Ok(After::Wait(chain(&error), None)),
         }
     }
 
@@ -458,24 +370,4 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// From 0 to 1. Every new state has other keys; that is all the chance this needs.
 fn chance() -> f64 {
     f64::from(u16::try_from(RandomState::new().build_hasher().finish() % 1000).unwrap_or(0)) / 1000.0
-}
-
-/// What the user can do about a broken stream.
-#[must_use]
-pub fn hint(broken: &Broken) -> Option<&'static str> {
-    match broken {
-        Broken::Refused { why, .. } if why.starts_with("401") || why.starts_with("403") => {
-            Some("--token-file FILE shows the server a token")
-        }
-        Broken::Refused { why, .. } if why.starts_with("404") => Some("GET /channels lists what there is"),
-        Broken::Refused { .. } => Some("the server has decided; the URL and the options are what can be changed"),
-        Broken::Strange { .. } => Some("streams of sse-bridge are at /events and below"),
-        Broken::Astray { why: Astray::Elsewhere(bad), .. } => Some(BadAddress::hint(bad)),
-        Broken::Astray { why: Astray::Circles, .. } => Some("the server sends in circles; ask who runs it"),
-        Broken::Gap(_) => Some("without --strict it goes on behind it"),
-        Broken::Unreachable { .. } => Some("start it again later; --state goes on where it was"),
-        Broken::Token { .. } => Some("the file holds the token in its first line, and you may read it"),
-        Broken::Gone => None,
-        Broken::Output(_) => Some("what was written is remembered by --state"),
-    }
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cat;
-use crate::cat::following::Broken;
+use crate::cat::broken::Broken;
 use crate::cat::memory::NoMemory;
 use crate::config::ConfigError;
 use crate::errno::is_scarcity;
@@ -121,7 +121,7 @@ impl Fatal {
                     Broken::Token { .. } => 2,
                     Broken::Gone | Broken::Output(_) => 1,
                 };
-                (code, cat::following::hint(broken))
+                (code, broken.hint())
             }
         };
         match why {
