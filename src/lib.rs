@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are
-//! followed, [`store::disk`] what survives; [`history`] tells what is there. The words are: a *source* gives
+//! followed, [`store::disk`] what survives; [`history`] tells what is there, [`cat`] reads it elsewhere. The words are: a *source* gives
 //! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
 //! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
 //! can no longer get, a *life* is one unbroken numbering, a *sieve* is what a client asks of the events themselves.
@@ -56,6 +56,8 @@ pub mod config;
 
 pub mod history;
 
+pub mod cat;
+
 pub mod daemon;
 
 use std::ffi::OsString;
@@ -80,6 +82,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     if let Some(Command::History(asked)) = &arguments.command {
         return history::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_history(&asked.directory, &error), Logging::usual()));
+    }
+    if let Some(Command::Cat(asked)) = &arguments.command {
+        let logging = Logging { verbosity: -i8::try_from(asked.quiet).unwrap_or(i8::MAX), ..Logging::usual() };
+        telemetry::start(logging);
+        return cat::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_cat(error), logging));
     }
     let layer = arguments.into_layer();
     let logging = Logging::of(&layer);

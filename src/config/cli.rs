@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use super::cat::Cat;
 use super::command::CommandLayer;
 use super::layer::Layer;
 use super::{ConfigError, invalid};
@@ -74,6 +75,8 @@ pub enum Command {
     Run(Box<Run>),
     /// Say what a state directory holds, and whether it is as it was written
     History(History),
+    /// Follow streams in a terminal, a script or a pipe, through restarts and lost networks
+    Cat(Box<Cat>),
 }
 
 /// A command to run, and the options of serving.

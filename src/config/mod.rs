@@ -3,6 +3,7 @@
 //! Checking opens nothing. It may ask the resolver for the names in `--listen`, because whether an address is public decides
 //! whether it is allowed.
 
+pub mod cat;
 pub mod cli;
 pub mod command;
 pub mod layer;
@@ -192,7 +193,7 @@ pub enum ConfigError {
     },
 }
 
-fn invalid(what: impl Into<String>, hint: impl Into<String>) -> ConfigError {
+pub(crate) fn invalid(what: impl Into<String>, hint: impl Into<String>) -> ConfigError {
     ConfigError::Invalid { what: what.into(), hint: hint.into() }
 }
 

@@ -58,6 +58,17 @@ pub fn tail(text: &str) -> Result<Tail, String> {
     query::tail("--tail", text).map_err(|_| "expected a number or 'all'".to_owned())
 }
 
+/// `N` or `all`, as it was written.
+pub fn tail_text(text: &str) -> Result<String, String> {
+    tail(text).map(|_| text.to_owned())
+}
+
+/// A time since which lines are wanted, as it was written.
+pub fn since_text(text: &str) -> Result<String, String> {
+    let expected = |_| "expected a duration such as 10m, an RFC 3339 time or Unix milliseconds".to_owned();
+    query::since(text, 0).map(|_| text.to_owned()).map_err(expected)
+}
+
 /// Where files begin: `start`, `end`, or `-N` for the last N lines.
 pub fn begin(text: &str) -> Result<Begin, String> {
     let last = || text.strip_prefix('-').and_then(|count| count.parse().ok()).map(Begin::Last);

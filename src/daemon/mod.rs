@@ -7,7 +7,7 @@
 pub mod exit;
 mod heap;
 mod reading;
-mod signals;
+pub mod signals;
 mod tasks;
 pub mod telemetry;
 mod upkeep;

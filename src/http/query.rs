@@ -157,7 +157,8 @@ pub fn tail(name: &'static str, value: &str) -> Result<Tail, BadQuery> {
     if value == "all" { Ok(Tail::All) } else { parsed(name, value, "a number or 'all'").map(Tail::Newest) }
 }
 
-fn since(value: &str, now: Millis) -> Result<Millis, BadQuery> {
+/// The first time of arrival that is asked for by a duration before `now`, an RFC 3339 time or Unix milliseconds.
+pub fn since(value: &str, now: Millis) -> Result<Millis, BadQuery> {
     let unix = || value.parse::<Millis>().ok();
     let moment = || value.parse::<Timestamp>().ok().map(|moment| u64::try_from(moment.as_millisecond()).unwrap_or(0));
     let ago = || {

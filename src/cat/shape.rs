@@ -1,0 +1,191 @@
+//! How an event is written: its lines, its lines behind its channel, or an object of JSON.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::place;
+use crate::event::{ChannelName, RESERVED_TYPES};
+use crate::sse::parse::Received;
+
+/// What an event becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Its lines.
+    Lines,
+    /// Its channel before each of its lines.
+    Labelled(Paint),
+    /// A line with an object of JSON.
+    Ndjson,
+}
+
+/// Whether channels have colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// They have none.
+    Plain,
+    /// Each has one, by its name.
+    Coloured,
+}
+
+/// Colours that can be read on dark and on light ground: cyan, yellow, green, magenta, blue, red, and bright ones.
+const COLOURS: [&str; 10] = ["36", "33", "32", "35", "34", "31", "96", "95", "92", "94"];
+
+/// Whether a type belongs to the protocol: what is behind it are no lines.
+#[must_use]
+pub fn is_control(kind: &[u8]) -> bool {
+    RESERVED_TYPES.iter().any(|reserved| reserved.as_bytes() == kind && *reserved != "message")
+}
+
+/// Writes an event of a stream. `server` stands before the channel where several servers are read.
+pub fn write(shape: Shape, server: Option<&str>, event: &Received<'_>, out: &mut Vec<u8>) {
+    match shape {
+        Shape::Lines => lines(b"", event.data, out),
+        Shape::Labelled(paint) => lines(label(paint, server, event.id).as_bytes(), event.data, out),
+        Shape::Ndjson => ndjson(event, out),
+    }
+}
+
+fn lines(label: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    for line in data.split(|byte| *byte == b'\n') {
+        out.extend_from_slice(label);
+        out.extend_from_slice(line);
+        out.push(b'\n');
+    }
+}
+
+/// The channel of an id, with a colon and a space behind it.
+fn label(paint: Paint, server: Option<&str>, id: &[u8]) -> String {
+    let channel = channel(id);
+    let name = match (server, &channel) {
+        (Some(server), Some(channel)) => format!("{server}/{channel}"),
+        (Some(server), None) => server.to_owned(),
+        (None, Some(channel)) => channel.to_string(),
+        (None, None) => "-".to_owned(),
+    };
+    match paint {
+        Paint::Plain => format!("{name}: "),
+        Paint::Coloured => format!("\x1b[{}m{name}:\x1b[0m ", colour(&name)),
+    }
+}
+
+/// The colour of a name: the same each time, and on each machine.
+fn colour(name: &str) -> &'static str {
+    let count = u32::try_from(COLOURS.len()).unwrap_or(1);
+    let chosen = crc32fast::hash(name.as_bytes()) % count;
+    COLOURS[usize::try_from(chosen).unwrap_or(0)]
+}
+
+fn channel(id: &[u8]) -> Option<ChannelName> {
+    place::read(id)?.channel
+}
+
+/// An event as programs read it.
+#[derive(Serialize)]
+struct Object<'a> {
+    id: Option<&'a str>,
+    time: Option<String>,
+    channel: Option<ChannelName>,
+    #[serde(rename = "type")]
+    kind: Option<&'a str>,
+    data: Data<'a>,
+}
+
+/// What an event says.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    /// A line.
+    Text(&'a str),
+    /// The JSON of a control event, as it came.
+    Json(&'a RawValue),
+}
+
+fn ndjson(event: &Received<'_>, out: &mut Vec<u8>) {
+    let (id, kind, data) =
+        (String::from_utf8_lossy(event.id), String::from_utf8_lossy(event.kind), String::from_utf8_lossy(event.data));
+    let ours = place::read(event.id);
+    let json = is_control(event.kind).then(|| data.replace('\n', " "));
+    let object = Object {
+        id: Some(&*id).filter(|id| !id.is_empty()),
+        time: ours.as_ref().and_then(|id| time(id.position.time)),
+        channel: ours.and_then(|id| id.channel),
+        kind: Some(&*kind).filter(|kind| !kind.is_empty() && *kind != "message"),
+        // A control event without JSON is none of ours.
+        data: json.as_deref().and_then(|json| serde_json::from_str(json).ok()).map_or(Data::Text(&data), Data::Json),
+    };
+    serde_json::to_writer(&mut *out, &object).expect("strings go into memory");
+    out.push(b'\n');
+}
+
+/// RFC 3339, UTC, with milliseconds.
+fn time(millis: u64) -> Option<String> {
+    let moment = Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()?;
+    Some(format!("{moment:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn written(shape: Shape, server: Option<&str>, id: &str, kind: &str, data: &str) -> String {
+        let mut out = Vec::new();
+        let event = Received { id: id.as_bytes(), kind: kind.as_bytes(), data: data.as_bytes() };
+        write(shape, server, &event, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn lines_of_an_event_are_lines() {
+        assert_eq!(written(Shape::Lines, None, "5-1/a", "", "x\n\ny"), "x\n\ny\n");
+        assert_eq!(written(Shape::Lines, None, "", "tick", ""), "\n");
+    }
+
+    #[test]
+    fn labels_name_the_channel_before_each_line() {
+        let plain = Shape::Labelled(Paint::Plain);
+        assert_eq!(written(plain, None, "5-1/web/a", "", "x\ny"), "web/a: x\nweb/a: y\n");
+        assert_eq!(written(plain, Some("h:1"), "5-1/a", "", "x"), "h:1/a: x\n");
+        assert_eq!(written(plain, None, "none of ours", "", "x"), "-: x\n");
+        let coloured = |id| written(Shape::Labelled(Paint::Coloured), None, id, "", "x");
+        assert!(coloured("5-1/a").starts_with("\x1b[") && coloured("5-1/a").ends_with("ma:\x1b[0m x\n"));
+        assert_eq!(coloured("5-1/a"), coloured("6-2/a"));
+        let colours: std::collections::BTreeSet<_> = (0..50).map(|n| colour(&format!("channel{n}"))).collect();
+        assert!(colours.len() > 5, "{colours:?}");
+    }
+
+    #[test]
+    fn objects_say_all_of_an_event() {
+        let object = |id, kind, data| serde_json::from_str::<Value>(&written(Shape::Ndjson, None, id, kind, data)).unwrap();
+        let id = "1763660000123-4821/web/access.log";
+        assert_eq!(
+            object(id, "", "a\nb"),
+            json!({"id": id, "time": "2025-11-20T17:33:20.123Z", "channel": "web/access.log", "type": null, "data": "a\nb"})
+        );
+        assert_eq!(
+            object("5-3", "gap", "{\"lost\":3}"),
+            json!({"id": "5-3", "time": "1970-01-01T00:00:00.005Z", "channel": null, "type": "gap", "data": {"lost": 3}})
+        );
+        assert_eq!(
+            object("theirs", "gap", "no json"),
+            json!({"id": "theirs", "time": null, "channel": null, "type": "gap", "data": "no json"})
+        );
+        assert_eq!(object("", "", "")["id"], Value::Null);
+        assert_eq!(object("99999999999999999999-1/a", "", "")["time"], Value::Null);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_one_line_of_json(id: Vec<u8>, kind in "(gap|end|x|)", data: Vec<u8>) {
+            let mut out = Vec::new();
+            write(Shape::Ndjson, None, &Received { id: &id, kind: kind.as_bytes(), data: &data }, &mut out);
+            prop_assert!(memchr::memchr_iter(b'\n', &out).eq([out.len() - 1]));
+            let object: Value = serde_json::from_slice(&out).unwrap();
+            if kind.is_empty() {
+                prop_assert_eq!(object["data"].as_str().unwrap(), String::from_utf8_lossy(&data));
+            }
+        }
+    }
+}

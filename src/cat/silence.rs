@@ -1,0 +1,89 @@
+//! How much silence a stream may keep before nobody is believed to be there: a connection can die without a word.
+//!
+//! sse-bridge was asked for pings, so it speaks every 15 s at least, and says who it is in its first bytes. Where pings come more often, silence is
+//! doubted sooner. Other servers have promised nothing, and are not doubted here.
+
+use core::time::Duration;
+
+/// What a stream of ours begins with.
+const OURS: &[u8] = b": sse-bridge\n";
+
+/// Three times what is promised without a word about it.
+const USUAL: Duration = Duration::from_secs(45);
+
+/// The least: a busy machine may take so long to pass on a sign of life.
+const LEAST: Duration = Duration::from_secs(3);
+
+/// What is known of the pulse of a stream.
+#[derive(Debug, Clone, Default)]
+pub struct Silence {
+    /// The first bytes, until there are enough.
+    head: Vec<u8>,
+    limit: Option<Duration>,
+    /// When the last ping came, if nothing came behind it.
+    pinged: Option<Duration>,
+}
+
+impl Silence {
+    /// Bytes have come.
+    pub fn heard(&mut self, bytes: &[u8]) {
+        let missing = OURS.len().saturating_sub(self.head.len());
+        if missing > 0 {
+            self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+            if self.head == OURS {
+                self.limit = Some(USUAL);
+            }
+        }
+    }
+
+    /// An event has come.
+    pub fn event(&mut self) {
+        self.pinged = None;
+    }
+
+    /// A ping has come, so long after the stream's beginning.
+    pub fn ping(&mut self, now: Duration) {
+        if let Some(pinged) = self.pinged.replace(now) {
+            self.limit = Some((now.saturating_sub(pinged) * 3).clamp(LEAST, USUAL));
+        }
+    }
+
+    /// The longest silence; none if silence says nothing.
+    #[must_use]
+    pub fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_has_promised_to_speak_is_doubted() {
+        let mut theirs = Silence::default();
+        theirs.heard(b": welcome\ndata: x\n\n");
+        assert_eq!(theirs.limit(), None);
+        let mut ours = Silence::default();
+        ours.heard(b": sse-");
+        assert_eq!(ours.limit(), None);
+        ours.heard(b"bridge\nretry: 1\n");
+        assert_eq!(ours.limit(), Some(USUAL));
+    }
+
+    #[test]
+    fn silence_is_measured_by_the_pings() {
+        let seconds = Duration::from_secs;
+        let mut silence = Silence::default();
+        silence.heard(OURS);
+        silence.ping(seconds(10));
+        assert_eq!(silence.limit(), Some(USUAL));
+        silence.ping(seconds(12));
+        assert_eq!(silence.limit(), Some(seconds(6)));
+        silence.event();
+        silence.ping(seconds(30));
+        assert_eq!(silence.limit(), Some(seconds(6)), "an event came between");
+        silence.ping(seconds(31));
+        assert_eq!(silence.limit(), Some(LEAST));
+    }
+}
