@@ -26,6 +26,8 @@ pub mod source;
 
 pub mod framing;
 
+pub mod expression;
+
 pub mod mapping;
 
 pub mod shaping;

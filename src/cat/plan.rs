@@ -11,10 +11,11 @@ use nix::sys::stat::{fstat, stat};
 use super::address::Address;
 use super::reader::OnGap;
 use super::shape::{Paint, Shape};
-use super::sieve::{Case, Sieve};
+use super::sieve::Sieve;
 use super::token::Token;
 use crate::config::cat::{Cat, Color};
 use crate::config::{ConfigError, invalid};
+use crate::expression::Case;
 
 /// The bounds of `--max-line`, in bytes.
 const LARGEST: (u64, u64) = (1 << 10, 1 << 30);
@@ -92,7 +93,7 @@ impl Plan {
         if surroundings.output == Output::Closed && asked.exec.is_none() {
             return Err(invalid("standard output is closed", "cat writes there; >/dev/null throws lines away"));
         }
-        let case = if asked.ignore_case { Case::Ignored } else { Case::Sensitive };
+        let case = if asked.ignore_case { Case::Ignored } else { Case::Counts };
         let sieve = Sieve::new(&asked.grep, &asked.grep_v, case);
         let sieve = sieve.map_err(|bad| invalid(bad.to_string(), "\\ before ( [ { . * + ? | ^ $ takes it as it stands"))?;
         let largest = asked.max_line.unwrap_or(64 << 20);

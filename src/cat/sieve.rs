@@ -2,20 +2,13 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use crate::expression::{Case, parse};
+
 /// Regular expressions that a line must match, and those that it may not.
 #[derive(Debug, Clone, Default)]
 pub struct Sieve {
     all_of: Vec<Regex>,
     none_of: Vec<Regex>,
-}
-
-/// Whether capitals and small letters differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Case {
-    /// They do.
-    Sensitive,
-    /// They are the same.
-    Ignored,
 }
 
 /// A text is no regular expression.
@@ -43,19 +36,9 @@ impl Sieve {
 }
 
 fn compiled(text: &str, case: Case) -> Result<Regex, BadExpression> {
-    let compiled = RegexBuilder::new(text).case_insensitive(case == Case::Ignored).build();
-    compiled.map_err(|error| BadExpression { text: text.to_owned(), why: in_a_line(&error) })
-}
-
-/// The library draws: the expression, a `^` below the place, and what is wrong. One line says the same.
-fn in_a_line(error: &regex::Error) -> String {
-    let drawn = error.to_string();
-    let place = drawn.lines().find_map(|line| {
-        let at = line.find('^').filter(|_| line.trim_start().starts_with('^'))?;
-        Some(format!(", at character {}", at.saturating_sub(3)))
-    });
-    let last = drawn.lines().last().unwrap_or_default();
-    format!("{}{}", last.strip_prefix("error: ").unwrap_or(last), place.unwrap_or_default())
+    let bad = |why: String| BadExpression { text: text.to_owned(), why };
+    parse(text, case).map_err(|error| bad(error.to_string()))?;
+    RegexBuilder::new(text).case_insensitive(case == Case::Ignored).build().map_err(|_| bad("it is too large".to_owned()))
 }
 
 #[cfg(test)]
@@ -69,7 +52,7 @@ mod tests {
 
     #[test]
     fn all_must_match_and_none_may() {
-        let both = sieve(&["a", "b$"], &["x"], Case::Sensitive);
+        let both = sieve(&["a", "b$"], &["x"], Case::Counts);
         assert!(both.passes(b"ab") && !both.passes(b"a") && !both.passes(b"axb") && !both.passes(b"AB"));
         assert!(sieve(&["a"], &[], Case::Ignored).passes(b"A"));
         assert!(Sieve::default().passes(b"\xff"));
@@ -77,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_bad_expression_says_what_and_where() {
-        let bad = |text: &str| Sieve::new(&[text.to_owned()], &[], Case::Sensitive).unwrap_err().to_string();
+        let bad = |text: &str| Sieve::new(&[text.to_owned()], &[], Case::Counts).unwrap_err().to_string();
         assert_eq!(bad("ab(c"), "'ab(c' is no regular expression: unclosed group, at character 3");
         assert!(bad("a{999999}{999999}").lines().count() == 1);
     }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind};
+
+pub use crate::expression::Case;
+use crate::expression::{MAX_NESTING, parse};
 
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION: usize = 1024;
@@ -23,9 +25,6 @@ pub const MAX_COMPILED: usize = 256 * 1024;
 /// In the worst case a byte is compared with each of them, so this bounds what a byte may cost.
 pub const MAX_STATES: u64 = 256;
 
-/// How deep an expression may be nested.
-const MAX_NESTING: u32 = 50;
-
 /// What is asked of events. Recipes that ask the same are equal, whatever their order was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Recipe {
@@ -34,16 +33,6 @@ pub struct Recipe {
     pub(super) case: Case,
     /// Empty for all.
     pub(super) types: BTreeSet<String>,
-}
-
-/// Whether capitals count.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Case {
-    /// They do.
-    #[default]
-    Counts,
-    /// `A` is `a`.
-    Ignored,
 }
 
 /// Why an expression cannot be taken.
@@ -89,9 +78,7 @@ pub(super) fn ready(name: &'static str, text: &str, case: Case, states: &mut u64
         return Err(bad(format!("longer than {MAX_EXPRESSION} bytes")));
     }
     let is_caseless = case == Case::Ignored;
-    // Read once for its own sake: only the parser says in one line what is wrong, and where.
-    let parsed = ParserBuilder::new().utf8(false).nest_limit(MAX_NESTING).case_insensitive(is_caseless).build().parse(text);
-    let parsed = parsed.map_err(|error| bad(told(text, &error)))?;
+    let parsed = parse(text, case).map_err(|error| bad(error.to_string()))?;
     *states = states.saturating_add(states_of(&parsed, 1));
     if *states > MAX_STATES {
         return Err(bad(format!(
@@ -118,15 +105,4 @@ fn states_of(expression: &Hir, times: u64) -> u64 {
         HirKind::Capture(capture) => states_of(&capture.sub, times),
         HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts),
     }
-}
-
-/// What is wrong with an expression, and where, in one line.
-fn told(text: &str, error: &regex_syntax::Error) -> String {
-    let (what, offset) = match error {
-        regex_syntax::Error::Parse(error) => (error.kind().to_string(), error.span().start.offset),
-        regex_syntax::Error::Translate(error) => (error.kind().to_string(), error.span().start.offset),
-        _ => return "not a regular expression".to_owned(),
-    };
-    let before = text.get(..offset).map_or(offset, |before| before.chars().count());
-    format!("{what}, at character {}", before + 1)
 }

@@ -55,7 +55,7 @@ proptest! {
         wanted in prop_oneof![Just(""), Just("a"), Just("x$")],
         stops in proptest::collection::vec((0..120_usize, any::<bool>(), 1..200_usize), 0..12),
     ) {
-        let sieve = Sieve::new(&[wanted.to_owned()], &[], super::super::sieve::Case::Sensitive).unwrap();
+        let sieve = Sieve::new(&[wanted.to_owned()], &[], crate::expression::Case::Counts).unwrap();
         let all = run(shape, &sieve, &mut Place::default(), &stream(&events, 0), usize::MAX, 64);
         let (mut place, mut seen) = (Place::default(), Vec::new());
         for (room, is_from_the_beginning, piece) in stops.into_iter().chain([(usize::MAX, false, 64)]) {
