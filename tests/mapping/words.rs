@@ -44,7 +44,10 @@ fn every_option_of_the_manual_exists_and_every_counter() {
     let words = |text: &str, start: &str| {
         let is_word = |c: char| c.is_ascii_lowercase() || c == '-' || c == '_';
         let parts = text.split(start).skip(1).map(|part| part.chars().take_while(|c| is_word(*c)).collect::<String>());
-        parts.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).map(|word| format!("{start}{word}")).collect::<Vec<_>>()
+        parts
+            .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+            .map(|word| format!("{start}{word}"))
+            .collect::<Vec<_>>()
     };
     for option in words(&manual, " --").iter().chain(&words(&manual, "`--")) {
         let option = option.trim_start_matches([' ', '`']);
