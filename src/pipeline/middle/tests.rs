@@ -5,7 +5,7 @@ use regex::bytes::Regex;
 
 use super::*;
 use crate::mapping::grouping::Rule;
-use crate::mapping::{cri, json};
+use crate::mapping::{Parts, cri, json};
 use crate::shaping::redaction::Redaction;
 
 /// What has been given, as text.
@@ -21,7 +21,8 @@ fn take(middle: &mut Middle, bytes: &[u8], into: &mut Vec<String>) {
 }
 
 fn recipe(mapping: Mapping, shaping: Shaping) -> Recipe {
-    Recipe { mapping: Arc::new(Mapping { wait: Duration::from_millis(500), ..mapping }), shaping: Arc::new(shaping) }
+    let parts = if shaping.redaction.is_some() { Parts::Awaited } else { Parts::GivenUp };
+    Recipe { mapping: Arc::new(Mapping { wait: Duration::from_millis(500), parts, ..mapping }), shaping: Arc::new(shaping) }
 }
 
 fn redacting(expressions: &[&str]) -> Shaping {
