@@ -1,5 +1,5 @@
 //! What becomes of events, as it is said.
-#![allow(clippy::doc_markdown, reason = "the help is plain text")]
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the help is plain text")]
 
 use std::sync::Arc;
 

@@ -242,6 +242,7 @@ proptest! {
         prop_assert_eq!(told(&events), lines.lines().count());
     }
 
+    /// Of secrets that are no longer than a line may be.
     #[test]
     fn no_secret_is_shown_wherever_a_line_is_cut(
         line in "[abs1 ]{0,60}",
@@ -249,9 +250,9 @@ proptest! {
         max_line in 6..20_usize,
     ) {
         cuts.sort_unstable();
-        let recipe = recipe(Mapping::default(), redacting(&["s[a1]*b", "1 1"]));
+        let recipe = recipe(Mapping::default(), redacting(&["s[a1]{0,4}b", "1 1"]));
         let shown = read(&recipe, max_line, line.as_bytes(), &cuts, Instant::now());
-        prop_assert!(!shows(&shown, "s[a1]*b|1 1"), "{:?}", shown);
+        prop_assert!(!shows(&shown, "s[a1]{0,4}b|1 1"), "{:?}", shown);
         let whole = read(&recipe, 1000, line.as_bytes(), &[], Instant::now());
         if line.len() <= 4 * max_line {
             prop_assert_eq!(shown.concat(), whole.concat());
