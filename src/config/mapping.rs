@@ -9,8 +9,8 @@ use clap::{Args, ValueEnum};
 use super::{ConfigError, invalid, time_within, value};
 use crate::mapping::field::Field;
 use crate::mapping::grouping::Rule;
-use crate::mapping::{EventType, Format, Mapping, cri, json};
-use crate::shaping::expression;
+use crate::mapping::{EventType, Format, Mapping, Parts, cri, json};
+use crate::shaping::{Shaping, expression};
 
 /// After so much silence nothing more is waited for, where nobody says otherwise.
 const WAIT: Duration = Duration::from_millis(500);
@@ -78,8 +78,8 @@ fn field(text: &str) -> Result<Field, String> {
 }
 
 impl MappingLayer {
-    /// What it means.
-    pub(super) fn check(&self, event_type: Option<&EventType>) -> Result<Arc<Mapping>, ConfigError> {
+    /// What it means, with the type of every event, and where events are shaped so.
+    pub(super) fn check(&self, event_type: Option<&EventType>, shaping: &Shaping) -> Result<Arc<Mapping>, ConfigError> {
         let format = self.format.unwrap_or_default();
         self.refuse_unused(format)?;
         let wait = self.multiline_wait.unwrap_or(WAIT);
@@ -94,6 +94,7 @@ impl MappingLayer {
             },
             grouping: self.grouping()?,
             wait: time_within("--multiline-wait", wait, MULTILINE_WAIT)?,
+            parts: if shaping.redaction.is_some() { Parts::Awaited } else { Parts::GivenUp },
         }))
     }
 

@@ -233,13 +233,18 @@ impl Config {
             at_eof: at_eof(layer.exit_on_eof, &sources)?,
             tee: copying(layer.tee, &sources)?,
             event_type: layer.event_type.clone(),
-            recipe: Arc::new(Recipe { mapping: layer.mapping.check(layer.event_type.as_ref())?, shaping: layer.shaping.check()? }),
+            recipe: recipe(layer)?,
             title: layer.title.clone().map_or_else(|| Title::usual(&sources, world.hostname.as_deref()), Title::Said),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
             sources,
         })
     }
+}
+
+fn recipe(layer: &Layer) -> Result<Arc<Recipe>, ConfigError> {
+    let shaping = layer.shaping.check()?;
+    Ok(Arc::new(Recipe { mapping: layer.mapping.check(layer.event_type.as_ref(), &shaping)?, shaping }))
 }
 
 fn following(layer: &Layer) -> Result<Following, ConfigError> {

@@ -1,5 +1,5 @@
 //! What becomes of events, as it is said.
-#![allow(clippy::doc_markdown, reason = "the help is plain text")]
+#![allow(clippy::doc_markdown, rustdoc::broken_intra_doc_links, reason = "the help is plain text")]
 
 use std::sync::Arc;
 
@@ -93,8 +93,8 @@ mod tests {
             ConfigError::Invalid { what, hint } => format!("{what}; {hint}"),
             ConfigError::Resolve(other) => other.to_string(),
         };
-        let mapping = layer.mapping.check(layer.event_type.as_ref()).map_err(said)?;
-        Ok(Recipe { mapping, shaping: layer.shaping.check().map_err(said)? })
+        let shaping = layer.shaping.check().map_err(said)?;
+        Ok(Recipe { mapping: layer.mapping.check(layer.event_type.as_ref(), &shaping).map_err(said)?, shaping })
     }
 
     #[test]

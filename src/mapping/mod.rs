@@ -52,6 +52,18 @@ pub struct Mapping {
     pub grouping: Option<Rule>,
     /// After so much silence nothing more is waited for.
     pub wait: Duration,
+    /// How long others wait for the end of a container's line.
+    pub parts: Parts,
+}
+
+/// How long events wait that lie between two parts of a container's line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Parts {
+    /// As long as for anything else; then the parts are an event as they are.
+    #[default]
+    GivenUp,
+    /// Until it ends, or too much waits: what is secret may lie across the parts.
+    Awaited,
 }
 
 /// What a line is.
@@ -270,13 +282,19 @@ impl Mapper {
     /// When something that is held is to be given up.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        self.pending.since().map(|since| since + self.mapping.wait)
+        let since = self.pending.grew.into_iter().chain(self.stuck()).min()?;
+        Some(since + self.mapping.wait)
+    }
+
+    /// Since when something has waited for the end of a line that may be given up.
+    fn stuck(&self) -> Option<Instant> {
+        self.pending.stuck.filter(|_| self.mapping.parts == Parts::GivenUp)
     }
 
     /// Gives up what has been waited for long enough.
     pub fn do_what_is_due(&mut self, now: Instant, out: &mut Sink<'_>) {
         let is_over = |since: Option<Instant>| since.is_some_and(|since| since + self.mapping.wait <= now);
-        if is_over(self.pending.stuck) {
+        if is_over(self.stuck()) {
             self.give_up(out);
         } else if is_over(self.pending.grew) {
             self.pending.end_groups();

@@ -122,12 +122,6 @@ impl Pending {
         self.open().into_iter().chain(self.done.front().map(|done| done.bytes.start)).min()
     }
 
-    /// Since when something is held that may be given up.
-    #[must_use]
-    pub fn since(&self) -> Option<Instant> {
-        self.grew.into_iter().chain(self.stuck).min()
-    }
-
     /// The first byte of what may go on.
     fn open(&self) -> Option<u64> {
         let groups = self.groups.iter().flatten().map(|group| group.bytes.start);

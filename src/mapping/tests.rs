@@ -138,6 +138,15 @@ fn a_container_s_line_that_does_not_end_is_given_up_if_others_wait_for_it() {
 }
 
 #[test]
+fn a_container_s_line_that_may_hide_something_is_awaited() {
+    let mut bench = Bench::new(Mapping { parts: Parts::Awaited, ..cri(None) }, 1000);
+    bench.push("2026-T stdout P pass\n2026-T stderr F other\n");
+    assert_eq!(bench.mapper.due(), None);
+    bench.push("2026-T stdout F word\n");
+    assert_eq!(bench.take(), ["password", "other"]);
+}
+
+#[test]
 fn a_container_s_line_that_is_too_long_is_several_events() {
     let mut bench = Bench::new(cri(None), 30);
     bench.push("2026-T stdout P 0123456789\n2026-T stdout P 0123456789\n2026-T stdout P 0123456789\n2026-T stdout P abc\n");

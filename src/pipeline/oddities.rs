@@ -19,7 +19,11 @@ impl Oddities {
         let told: [(u64, &Counter, &str); 5] = [
             (*long_lines, &metrics.long_lines, "a line longer than --max-line became several events"),
             (mapping.unmapped, &metrics.unmapped_lines, "a line is not of the --format, and passed as it is"),
-            (mapping.refused_types, &metrics.refused_types, "a type in the data is reserved or none, and its event has none"),
+            (
+                mapping.refused_types,
+                &metrics.refused_types,
+                "a type in the data is reserved or cannot be one, and its event has none",
+            ),
             (mapping.cut_groups, &metrics.cut_groups, "a group of --multiline longer than --max-line became several events"),
             (
                 mapping.cut_events,

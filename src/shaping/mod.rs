@@ -8,7 +8,7 @@
 //! what is secret across the seam goes as a whole. What the rate limit leaves out is counted, and told as a gap at its place: what is given and what is
 //! told is together all that came.
 //!
-//! What waits, and what was left out and is not told yet, counts as not given ([`Shaper::clean`]): a source that goes on behind the last clean cut loses
+//! What waits, and what was left out and is not told yet, counts as not given ([`Shaper::first`]): a source that goes on behind the last clean cut loses
 //! and repeats nothing.
 
 pub mod escapes;

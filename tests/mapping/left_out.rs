@@ -104,18 +104,19 @@ fn lines_that_nobody_wants_are_read_once_and_leave_no_gap() {
     scene.append(&"noise\n".repeat(5000));
     eventually("all of it", || metric(&bridge, "unwanted_events_total"), |count| *count == 5000);
     // Its place is stored after a while, though no event comes with it.
-    let before = scene.stored().len();
-    eventually("a stored position", || scene.stored().len(), |size| *size > before);
-    let size = scene.stored().len();
+    let before = scene.stored_of_channel();
+    scene.append("noise\n");
+    let size = eventually("a stored position", || scene.stored_of_channel(), |size| *size > before);
     bridge.signal("KILL");
     drop(bridge);
     let bridge = scene.follow_with_state(&options);
     scene.append("wanted again\n");
     assert_eq!(wait_for(&bridge, 2)[1], event("message", "wanted again"));
-    assert_eq!(metric(&bridge, "unwanted_events_total"), 0, "they are not read again");
+    let again = metric(&bridge, "unwanted_events_total");
+    assert!(again <= 1, "{again} are read again");
     // A file that ends in such lines, is rotated and deleted has lost nothing.
     scene.append("noise\n");
-    eventually("it is read", || metric(&bridge, "unwanted_events_total"), |count| *count == 1);
+    eventually("it is read", || metric(&bridge, "unwanted_events_total"), |count| *count == again + 1);
     fs::rename(scene.log(), scene.path("app.log.1")).unwrap();
     scene.append("in the next\n");
     wait_for(&bridge, 3);
@@ -123,5 +124,5 @@ fn lines_that_nobody_wants_are_read_once_and_leave_no_gap() {
     scene.append("at last\n");
     assert_eq!(wait_for(&bridge, 4)[3], event("message", "at last"));
     assert_eq!(metric(&bridge, "source_gaps_total"), 0, "{}", bridge.stderr());
-    assert!(scene.stored().len() < size + 4000, "positions alone are not stored often");
+    assert!(scene.stored_of_channel() < size + 4000, "positions alone are not stored often");
 }

@@ -43,6 +43,12 @@ impl Scene {
         self.follow(&[options, &["--state-dir", &state]].concat())
     }
 
+    /// How much is stored of the file's channel.
+    pub fn stored_of_channel(&self) -> u64 {
+        let entries = fs::read_dir(self.path("state/app")).into_iter().flatten().map(Result::unwrap);
+        entries.map(|entry| entry.metadata().unwrap().len()).sum()
+    }
+
     /// All bytes of the state directory.
     pub fn stored(&self) -> Vec<u8> {
         fn all(directory: &Path, into: &mut Vec<u8>) {
