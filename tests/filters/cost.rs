@@ -191,7 +191,8 @@ fn a_crowd_that_asks_for_the_newest_looks_back_once() {
     let mut bridge = Bridge::start(&[]);
     let mut fed = 0;
     let mut feed = |bridge: &mut Bridge, count: u64, every: u64| {
-        let line = |number: u64| if number % every == 0 { format!("match {number}\n") } else { format!("miss {number}\n") };
+        let line =
+            |number: u64| if number.is_multiple_of(every) { format!("match {number}\n") } else { format!("miss {number}\n") };
         bridge.feed((fed + 1..=fed + count).map(line).collect::<String>().as_bytes());
         fed += count;
         wait_for_lines(bridge, fed);
