@@ -5,7 +5,7 @@
 //! At most [`MAX_LOOKED`] bytes are looked through: who asks for more matches than are in them gets those.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ use super::archived::Archivist;
 use crate::batch::MAX_BATCH;
 use crate::channel::{Answers, Ask, Channels, Filter, Follow, Reading, Subscriber, Subscription, Tail};
 use crate::event::Millis;
-use crate::sieve::{Sieve, Verdict};
+use crate::sieve::{Sieve, SieveKey, Verdict};
 use crate::sse;
 
 /// How much is looked through for one client, in bytes.
@@ -24,6 +24,13 @@ const FIRST_PAGE: u64 = 256;
 
 /// How large the others are meant to be, in bytes.
 const PAGE: usize = 4 << 20;
+
+/// For how long what was found is good, in milliseconds.
+const LATELY: Millis = 10_000;
+
+/// Of how many that asked it is remembered, and of how many matches.
+const MAX_REMEMBERED_ASKED: usize = 64;
+const MAX_REMEMBERED: usize = 1000;
 
 /// How many clients may look back at once.
 pub const MOST_AT_ONCE: usize = 2;
@@ -41,6 +48,8 @@ pub struct Lookback {
     pub sieve: Arc<Sieve>,
     /// The time at which it asked.
     pub now: Millis,
+    /// What others have found lately.
+    pub found_lately: Arc<FoundLately>,
 }
 
 /// What a page was found to hold.
@@ -52,6 +61,63 @@ struct Page {
     /// The numbers of the first and the last.
     first: u64,
     last: u64,
+}
+
+/// What was found of the newest events.
+#[derive(Debug, Clone, Default)]
+struct Found {
+    /// The numbers of the newest that match, oldest first.
+    matches: VecDeque<u64>,
+    /// The first of all that pass, of those that were looked through.
+    earliest: Option<u64>,
+    /// The last that was looked through.
+    newest: u64,
+}
+
+impl Found {
+    /// Where the newest `most` that match begin; if there are fewer, everything that passes.
+    fn first(&self, most: usize) -> Option<u64> {
+        if self.matches.len() < most { self.earliest } else { self.matches.front().copied() }
+    }
+
+    fn followed_by(mut self, later: Self, most: usize) -> Self {
+        self.matches.extend(later.matches);
+        self.keep(most);
+        Self { earliest: self.earliest.or(later.earliest), newest: self.newest.max(later.newest), ..self }
+    }
+
+    fn keep(&mut self, most: usize) {
+        while self.matches.len() > most {
+            self.matches.pop_front();
+        }
+    }
+}
+
+/// Who asked: with which sieve, for which channels, how many.
+type Asked = (SieveKey, Filter, usize);
+
+/// What was found lately: a crowd that asks the same looks once, and then only for what has come since.
+#[derive(Debug, Default)]
+pub struct FoundLately(Mutex<VecDeque<(Asked, Millis, Found)>>);
+
+impl FoundLately {
+    fn recall(&self, asked: &Asked, now: Millis) -> Option<Found> {
+        let lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = lately.iter().rev().find(|(of, at, _)| of == asked && now.saturating_sub(*at) < LATELY);
+        known.map(|(.., found)| found.clone())
+    }
+
+    fn remember(&self, asked: Asked, now: Millis, found: Found) {
+        if found.matches.len() > MAX_REMEMBERED {
+            return;
+        }
+        let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lately.retain(|(of, ..)| *of != asked);
+        lately.push_back((asked, now, found));
+        if lately.len() > MAX_REMEMBERED_ASKED {
+            lately.pop_front();
+        }
+    }
 }
 
 /// Nobody waits for the answer any more, or the disk gives none.
@@ -76,27 +142,32 @@ impl Lookback {
         // As long as it looks the view stays, which would be made anew for each page.
         let _view = self.subscribe(&Ask { tail: Some(Tail::Newest(0)), ..Ask::default() }, is_wanted)?;
         let most = usize::try_from(count).unwrap_or(usize::MAX);
-        // The numbers of the first match that counts and of the first event that passes, and how many match.
-        let (mut first, mut earliest, mut found, mut newest) = (None, None, 0, 0);
+        let is_usual = ask.since.is_none() && ask.before.is_none() && ask.through.is_none();
+        let found = match is_usual.then(|| self.recall(most, is_wanted)).transpose()?.flatten() {
+            Some(found) => found,
+            None => self.search(ask, most, is_wanted)?,
+        };
+        let (first, newest) = (found.first(most), found.newest);
+        if is_usual {
+            self.found_lately.remember((self.sieve.key(), self.filter.clone(), most), self.now, found);
+        }
+        let Some(first) = first else { return Ok(newest) };
+        if reach == 0 {
+            return Ok(first - 1);
+        }
+        let before =
+            Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(first - 1), follow: Follow::Retained, ..ask.clone() };
+        let page = self.page(&before, is_wanted, |_, _, _| {})?;
+        Ok(if page.events == 0 { first } else { page.first } - 1)
+    }
+
+    /// Looks for the newest `most` that match, page by page.
+    fn search(&self, ask: &Ask, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<Found, GivenUp> {
+        let (mut found, mut looked) = (Found::default(), 0);
         let mut page_ask = Ask { tail: Some(Tail::Newest(FIRST_PAGE)), follow: Follow::Retained, ..ask.clone() };
-        let mut looked = 0;
-        while found < most {
-            let (mut matches, mut passed) = (VecDeque::new(), None);
-            let page = self.page(&page_ask, is_wanted, |number, event, room| match self.sieve.judge(event, room) {
-                Verdict::Miss => {}
-                Verdict::Control => passed = passed.or(Some(number)),
-                Verdict::Match => {
-                    passed = passed.or(Some(number));
-                    matches.push_back(number);
-                    if matches.len() > most - found {
-                        matches.pop_front();
-                    }
-                }
-            })?;
-            newest = newest.max(page.last);
-            found += matches.len();
-            first = matches.front().copied().or(first);
-            earliest = passed.or(earliest);
+        while found.matches.len() < most {
+            let (page, here) = self.found_in(&page_ask, most - found.matches.len(), is_wanted)?;
+            found = here.followed_by(found, most);
             looked += page.bytes;
             if page.events == 0 || page.first <= 1 || looked >= MAX_LOOKED {
                 break;
@@ -105,15 +176,38 @@ impl Lookback {
             page_ask.tail = Some(Tail::Newest(u64::try_from(size.max(16)).unwrap_or(u64::MAX)));
             page_ask.through = Some(page.first - 1);
         }
-        // If fewer match, it is everything that passes.
-        let Some(first) = (if found < most { earliest } else { first }) else { return Ok(newest) };
-        if reach == 0 {
-            return Ok(first - 1);
-        }
-        let before =
-            Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(first - 1), follow: Follow::Retained, ..ask.clone() };
-        let page = self.page(&before, is_wanted, |_, _, _| {})?;
-        Ok(if page.events == 0 { first } else { page.first } - 1)
+        Ok(found)
+    }
+
+    /// What somebody else has found lately, and what has come since.
+    fn recall(&self, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<Option<Found>, GivenUp> {
+        let Some(lately) = self.found_lately.recall(&(self.sieve.key(), self.filter.clone(), most), self.now) else {
+            return Ok(None);
+        };
+        let since = Ask { tail: Some(Tail::Above(lately.newest)), follow: Follow::Retained, ..Ask::default() };
+        let (_, here) = self.found_in(&since, most, is_wanted)?;
+        let found = lately.followed_by(here, most);
+        // If one of them has been dropped, there may be an older one in another channel.
+        let is_all = found.matches.len() < most;
+        let first = found.first(most).unwrap_or(found.newest);
+        Ok(if is_all || !self.has_lost(&since, first.saturating_sub(1), found.newest, is_wanted)? { Some(found) } else { None })
+    }
+
+    /// What is found in a page: of the matches the newest `most`.
+    fn found_in(&self, ask: &Ask, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<(Page, Found), GivenUp> {
+        let mut found = Found::default();
+        let page = self.page(ask, is_wanted, |number, event, room| {
+            let verdict = self.sieve.judge(event, room);
+            if verdict != Verdict::Miss {
+                found.earliest = found.earliest.or(Some(number));
+            }
+            if verdict == Verdict::Match {
+                found.matches.push_back(number);
+                found.keep(most);
+            }
+        })?;
+        found.newest = page.last;
+        Ok((page, found))
     }
 
     /// How many of the next events behind the event `number`, which the client has, are within `reach` behind a match at or before it. Where what it

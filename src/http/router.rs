@@ -284,6 +284,7 @@ impl Site {
             filter: query.filter.clone(),
             sieve,
             now,
+            found_lately: Arc::clone(&self.lookers.found_lately),
         });
         let over = || empty(StatusCode::NO_CONTENT);
         if let Some(lookback) = &lookback {

@@ -6,7 +6,7 @@ use hyper::{Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::lookback::{Lookback, MOST_AT_ONCE};
+use super::lookback::{FoundLately, Lookback, MOST_AT_ONCE};
 use super::query::StreamQuery;
 use super::response::{Content, text};
 use super::router::{Site, busy, one_line};
@@ -14,13 +14,17 @@ use super::sifting::Sifting;
 use crate::channel::{Ask, Greeting, Subscriber, Tail};
 use crate::sieve::{Recipe, Refusal, Sieve};
 
-/// Places for clients who look for where their streams begin.
+/// What those share who look for where their streams begin.
 #[derive(Debug)]
-pub struct Lookers(Semaphore);
+pub struct Lookers {
+    places: Semaphore,
+    /// What they have found.
+    pub found_lately: Arc<FoundLately>,
+}
 
 impl Default for Lookers {
     fn default() -> Self {
-        Self(Semaphore::new(MOST_AT_ONCE))
+        Self { places: Semaphore::new(MOST_AT_ONCE), found_lately: Arc::default() }
     }
 }
 
@@ -90,7 +94,7 @@ impl Site {
         lookback: &Lookback,
         look: impl FnOnce(&Lookback, &dyn Fn() -> bool) -> Option<T> + Send + 'static,
     ) -> Option<T> {
-        let _place = self.lookers.0.acquire().await.ok()?;
+        let _place = self.lookers.places.acquire().await.ok()?;
         let (unwanted, ending, lookback) = (CancellationToken::new(), self.ending.now.clone(), lookback.clone());
         let _guard = unwanted.clone().drop_guard();
         let work = move || look(&lookback, &|| !unwanted.is_cancelled() && !ending.is_cancelled());

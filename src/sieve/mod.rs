@@ -8,6 +8,9 @@
 //! - any other event *matches* if its type is one of those asked for, all expressions of `grep` are found in its data and none of `grep-v`. The data
 //!   is what a client puts together: its `data:` lines joined by LF.
 //!
+//! A sieve knows no channels and is no part of a view: which channels a client may see, and which it wants, is the business of the view
+//! (`channel::Filter`), and a client is sent what both leave. So a view has one order of batches, however many sieves its clients have.
+//!
 //! # What it may cost
 //! Expressions are searched in linear time. An expression has at most [`MAX_EXPRESSION`] bytes and, made ready, about [`MAX_COMPILED`]; a recipe has at
 //! most [`MAX_EXPRESSIONS`] with [`MAX_STATES`] together, and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,

@@ -184,3 +184,36 @@ fn slow_clients_get_what_passes_and_hold_nobody_up() {
         assert_eq!(strip(got), strip(expected), "{query}");
     }
 }
+
+/// A page with a filter that is opened by many must not look through all of history for each.
+#[test]
+fn a_crowd_that_asks_for_the_newest_looks_back_once() {
+    let mut bridge = Bridge::start(&[]);
+    let mut fed = 0;
+    let mut feed = |bridge: &mut Bridge, count: u64, every: u64| {
+        let line =
+            |number: u64| if number.is_multiple_of(every) { format!("match {number}\n") } else { format!("miss {number}\n") };
+        bridge.feed((fed + 1..=fed + count).map(line).collect::<String>().as_bytes());
+        fed += count;
+        wait_for_lines(bridge, fed);
+    };
+    feed(&mut bridge, 20_000, 19_900);
+    let before = metric(&bridge, "filter_bytes_total");
+    let _one = bridge.get("/events?grep=match&tail=0"); // keeps the filter in use
+    for round in 0..10 {
+        let stream = whole(&bridge);
+        for tail in [1, 4, 50] {
+            let mut get = bridge.get(&format!("/events?grep=match&follow=0&tail={tail}"));
+            let expected = crate::model::newest(&stream, |data| data.contains("match"), 0, tail);
+            assert_eq!(names(&get.rest()), names(&expected), "round {round}, tail={tail}");
+        }
+        feed(&mut bridge, 20, 7 + round);
+    }
+    let (looked, all) = (metric(&bridge, "filter_bytes_total") - before, wire_length(&bridge));
+    // Once for each number, and what was found is read again by those who are sent it.
+    assert!(looked < 3 * all, "{looked} bytes were looked through for thirty clients, of {all}");
+}
+
+fn wire_length(bridge: &Bridge) -> u64 {
+    crate::model::wire(bridge, "/events?tail=all&follow=0").len() as u64
+}

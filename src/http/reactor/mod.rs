@@ -19,8 +19,8 @@
 //! - A chunk that clients have taken a part of is held as long as there is room, a mebibyte for all of them. Beyond it a client keeps the
 //!   cursor from which its events were read, and they are read again when the socket has room. If they have been dropped by then, the
 //!   stream is cut inside the chunk, and the client comes back with the id before it for its gap.
-//!   The same is done at once with a chunk that cannot be made again, because what is in it depends on what the client had before
-//!   (events around those that match).
+//!   A chunk beyond that room which cannot be made again, because what is in it depends on what the client had before (events around those that
+//!   match), ends the same way.
 //! - A group is level: what one member waits for, all do. Its members have the same sieve (`crate::sieve`), or none; who is sent events around those
 //!   that match is in a group alone.
 
