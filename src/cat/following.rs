@@ -198,17 +198,8 @@ impl Follower {
             }
             for step in steps {
                 has_brought = true;
-                match step {
-                    Step::Write(block) => {
-                        silence.event();
-                        if let Some(ended) = self.write(block).await? {
-                            return Ok(After::Over(ended));
-                        }
-                    }
-                    Step::Say(notice) => self.say(&notice),
-                    Step::Ping => silence.ping(began.elapsed()),
-                    Step::Stop(notice) => return Err(Broken::Gap(notice.line)),
-                    Step::Busy(retry) => return Ok(After::Wait("all places are taken".to_owned(), retry.map(pause::named))),
+                if let Some(after) = self.act(step, &mut silence, began.elapsed()).await? {
+                    return Ok(after);
                 }
             }
         };
@@ -221,6 +212,21 @@ impl Follower {
             self.pauses.succeeded(parser.retry());
         }
         Ok(self.behind(end, life))
+    }
+
+    /// Does what an event asks for; gives a value if that is the end of the stream, which is so old `now`.
+    async fn act(&mut self, step: Step, silence: &mut Silence, now: Duration) -> Result<Option<After>, Broken> {
+        match step {
+            Step::Write(block) => {
+                silence.event();
+                return Ok(self.write(block).await?.map(After::Over));
+            }
+            Step::Say(notice) => self.say(&notice),
+            Step::Ping => silence.ping(now),
+            Step::Stop(notice) => return Err(Broken::Gap(notice.line)),
+            Step::Busy(retry) => return Ok(Some(After::Wait("all places are taken".to_owned(), retry.map(pause::named)))),
+        }
+        Ok(None)
     }
 
     /// The next piece of a stream.

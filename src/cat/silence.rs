@@ -14,6 +14,9 @@ const USUAL: Duration = Duration::from_secs(45);
 /// The least: a busy machine may take so long to pass on a sign of life.
 const LEAST: Duration = Duration::from_secs(3);
 
+/// No pulse is faster.
+const SHORTEST: Duration = Duration::from_millis(500);
+
 /// What is known of the pulse of a stream.
 #[derive(Debug, Clone, Default)]
 pub struct Silence {
@@ -22,6 +25,8 @@ pub struct Silence {
     limit: Option<Duration>,
     /// When the last ping came, if nothing came behind it.
     pinged: Option<Duration>,
+    /// How long after the one before.
+    pulse: Option<Duration>,
 }
 
 impl Silence {
@@ -38,13 +43,17 @@ impl Silence {
 
     /// An event has come.
     pub fn event(&mut self) {
-        self.pinged = None;
+        (self.pinged, self.pulse) = (None, None);
     }
 
-    /// A ping has come, so long after the stream's beginning.
+    /// A ping has come, so long after the stream's beginning. Those that have waited for a slow reader come too close: only two pauses that are
+    /// alike tell the pulse.
     pub fn ping(&mut self, now: Duration) {
-        if let Some(pinged) = self.pinged.replace(now) {
-            self.limit = Some((now.saturating_sub(pinged) * 3).clamp(LEAST, USUAL));
+        let Some(pinged) = self.pinged.replace(now) else { return };
+        let pause = now.saturating_sub(pinged);
+        let before = self.pulse.replace(pause);
+        if before.is_some_and(|before| pause >= SHORTEST && before.abs_diff(pause) <= pause / 4) {
+            self.limit = Some((pause * 3).clamp(LEAST, USUAL));
         }
     }
 
@@ -76,14 +85,19 @@ mod tests {
         let seconds = Duration::from_secs;
         let mut silence = Silence::default();
         silence.heard(OURS);
-        silence.ping(seconds(10));
-        assert_eq!(silence.limit(), Some(USUAL));
-        silence.ping(seconds(12));
-        assert_eq!(silence.limit(), Some(seconds(6)));
+        let mut ping = |at| {
+            silence.ping(seconds(at));
+            silence.limit().map(|limit| limit.as_secs())
+        };
+        assert_eq!([ping(10), ping(12), ping(14)], [Some(45), Some(45), Some(6)]);
+        assert_eq!(
+            [ping(14), ping(14), ping(21), ping(36), ping(51)],
+            [Some(6), Some(6), Some(6), Some(6), Some(45)],
+            "a slow reader"
+        );
+        assert_eq!([ping(52), ping(53)], [Some(45), Some(3)]);
         silence.event();
-        silence.ping(seconds(30));
-        assert_eq!(silence.limit(), Some(seconds(6)), "an event came between");
-        silence.ping(seconds(31));
-        assert_eq!(silence.limit(), Some(LEAST));
+        silence.ping(seconds(60));
+        assert_eq!(silence.limit(), Some(LEAST), "an event came between");
     }
 }

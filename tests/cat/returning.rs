@@ -231,3 +231,20 @@ fn what_comes_out_after_kills_repeats_only_what_came_since_the_last_save() {
     println!("{} kills, {} lines, {repeated} repeated", runs.len(), lines.len());
     assert_eq!(whole, lines.len(), "{}", how_to_repeat(seed));
 }
+
+/// A connection dies without a word, on the way: no end, no reset, and nothing passes any more.
+#[test]
+fn a_connection_that_dies_without_a_word_is_noticed() {
+    let mut bridge = Bridge::start(&["--heartbeat", "1s"]);
+    let proxy = Proxy::start(bridge.port);
+    let cat = Cat::start(&["--tail", "all", &proxy.url()]);
+    bridge.feed(b"1\n");
+    cat.out.wait_for("1\n");
+    thread::sleep(Duration::from_secs(6)); // a few signs of life, by which the pulse is known
+    proxy.silence();
+    bridge.feed(b"2\n");
+    cat.err.wait_for("nothing was heard for ");
+    bridge.feed(b"3\n");
+    cat.out.wait_for("3\n");
+    assert_eq!(cat.stop("TERM", 143), b"1\n2\n3\n");
+}

@@ -112,8 +112,10 @@ fn silence_ends_a_connection() {
         }
         let ping = chunk("event: ping\ndata: {}\n\n");
         let _ = socket.write_all(format!("{STREAM}{}{ping}", chunk(": sse-bridge\nretry: 100\nid: 5-1/a\ndata: x\n\n")).as_bytes());
-        thread::sleep(Duration::from_millis(700)); // the pulse
-        let _ = socket.write_all(ping.as_bytes());
+        for _ in 0..2 {
+            thread::sleep(Duration::from_millis(700)); // the pulse
+            let _ = socket.write_all(ping.as_bytes());
+        }
         let mut dead = socket.try_clone().unwrap();
         thread::spawn(move || {
             thread::sleep(PATIENCE);
