@@ -42,7 +42,7 @@ use crate::mapping::Mapper;
 use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
 use crate::source;
-use crate::source::command::{self, Groups};
+use crate::source::command::Groups;
 use crate::store::{History, Store};
 
 use exit::Fatal;
@@ -209,9 +209,7 @@ impl Daemon {
         if pass_on == PassOn::Nothing && !is_init() {
             return Ok(());
         }
-        if pass_on == PassOn::ToCommands {
-            command::become_reaper();
-        }
+        self.groups.adopt_orphans();
         let attending = attend(Others::new(pass_on)?, self.groups.clone());
         self.tasks.spawn("signals of commands", attending);
         Ok(())

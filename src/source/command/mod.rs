@@ -35,7 +35,7 @@ use super::{Ready, Stop, wait};
 use restart::Pauses;
 use run::{Bell, Run, Seen};
 
-pub use groups::{Groups, become_reaper};
+pub use groups::Groups;
 pub use restart::Restart;
 pub use spawn::NotStarted;
 
@@ -257,15 +257,10 @@ impl Runner {
     /// # Errors
     /// Why it could not be started.
     pub fn start(&mut self) -> Result<(), NotStarted> {
-        let Some(started) = self.groups.start(&self.bell, || spawn::start(&self.command)) else { return Ok(()) };
-        let started = started?;
-        let process = started.child.id();
-        let Command { what, manner } = &self.command;
-        let run = Run::new(started, what.to_string(), manner.grace, &self.bell, &self.stop);
-        let run = run.map_err(|error| {
-            self.groups.give_up(process);
-            NotStarted::new(&self.command.what, error)
-        })?;
+        let begin = || Run::begin(&self.command, &self.bell, &self.stop);
+        let Some(begun) = self.groups.start(&self.bell, begin) else { return Ok(()) };
+        let run = begun?;
+        let process = run.process();
         self.runs += 1;
         self.phase = Phase::Started(Box::new(run));
         match self.runs {
@@ -295,6 +290,7 @@ impl Runner {
                 Ok(Seen::Over(exit)) => Ok(self.end_run(&run, exit, news)),
                 Err(error) => {
                     self.groups.give_up(run.process());
+                    self.groups.note_exit(self.place, Exit::Code(1));
                     Err(error)
                 }
             },
@@ -363,3 +359,6 @@ impl Drop for Runner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
