@@ -73,16 +73,16 @@ impl Groups {
 
     /// Starts a process that leads a group of its own; `None` if the daemon stops. Under the lock, so that its end cannot be seen before it is known,
     /// and no other process is started that would inherit what is not marked yet as to be closed.
-    pub(super) fn start(&self, bell: &Bell, begin: impl FnOnce() -> Result<Run, NotStarted>) -> Option<Result<Run, NotStarted>> {
+    pub(super) fn start(&self, bell: &Bell, run: impl FnOnce() -> Result<Run, NotStarted>) -> Option<Result<Run, NotStarted>> {
         let mut state = self.lock();
         if state.is_stopping {
             return None;
         }
-        let begun = begin();
-        if let Ok(run) = &begun {
+        let started = run();
+        if let Ok(run) = &started {
             state.running.insert(run.process(), Group { leader: Leader::There, bell: bell.clone() });
         }
-        Some(begun)
+        Some(started)
     }
 
     /// How a leader has exited, if it has.

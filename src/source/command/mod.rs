@@ -258,8 +258,8 @@ impl Runner {
     /// Why it could not be started.
     pub fn start(&mut self) -> Result<(), NotStarted> {
         let begin = || Run::begin(&self.command, &self.bell, &self.stop);
-        let Some(begun) = self.groups.start(&self.bell, begin) else { return Ok(()) };
-        let run = begun?;
+        let Some(started) = self.groups.start(&self.bell, begin) else { return Ok(()) };
+        let run = started?;
         let process = run.process();
         self.runs += 1;
         self.phase = Phase::Started(Box::new(run));
