@@ -4,7 +4,7 @@
 //! Each group is known from before its command can exit until it is seen to be empty, so a signal never reaches strangers.
 //!
 //! Where the daemon is the init of a container, or a subreaper ([`Groups::adopt_orphans`]), processes whose parents have died become its children, and stay as
-//! zombies until they are waited for. A leader is waited for by its own [`Run`](super::run::Run) alone; all others here.
+//! zombies until they are waited for. A leader is waited for by its own [`Run`] alone; all others here.
 
 use std::collections::BTreeMap;
 use std::process::Child;

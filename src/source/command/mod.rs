@@ -6,12 +6,12 @@
 //!
 //! **What is read, and in which order.** Standard output and standard error are two pipes ([`Output::Pipes`]), or both are one terminal
 //! ([`Output::Terminal`]). Bytes of one pipe come in the order in which they were written: that is exact. Between two pipes the kernel keeps
-//! no order of writes; it tells in which order the pipes were *found ready*, and in that order they are read ([`run`]). So of two lines that
+//! no order of writes; it tells in which order the pipes were *found ready*, and in that order they are read (`run`). So of two lines that
 //! were written to different pipes the first comes first if it was read before the second was written, or if its pipe was empty before it;
 //! a burst to both may come as a block of the one and then a block of the other. A terminal is one stream: there the order is that of the writes.
 //!
 //! **What is left behind.** Nothing. A command is the leader of a process group of its own (with a terminal: of a session). When it has exited, the rest of
-//! the group may finish what it is doing as long as it writes; then it is sent TERM, and KILL after [`Manner::grace`] ([`leave`]). A process that has left
+//! the group may finish what it is doing as long as it writes; then it is sent TERM, and KILL after [`Manner::grace`] (`leave`). A process that has left
 //! the group is not ended, and does not hold up the command: the pipes are closed after a bounded wait. [`Groups`] knows all groups, so that whoever
 //! ends the daemon, for whatever reason, ends them too.
 
