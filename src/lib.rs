@@ -1,7 +1,7 @@
 //! sse-bridge: lines in, a Server-Sent Events stream out.
 //!
 //! ```text
-//!  stdin   pipe   file
+//!  stdin   pipe   file   command
 //!      │ bytes
 //!   source ▸ framing ▸ mapping ▸ shaping ▸ store ▸ channel ▸ http ▸ browser
 //!            lines     events    events    ids     batches,  cursors
@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are
-//! followed, [`store::disk`] what survives; [`history`] tells what is there, [`cat`] reads it elsewhere. The words are: a *source* gives
+//! followed, [`source::command`] how commands are run, [`store::disk`] what survives; [`history`] tells what is there, [`cat`] reads it elsewhere. The words are: a *source* gives
 //! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
 //! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
 //! can no longer get, a *life* is one unbroken numbering, a *sieve* is what a client asks of the events themselves.

@@ -4,6 +4,7 @@
 //! fatal cause or a signal ends it. It stops from the input on, so that what has been read still reaches who is connected, and
 //! within a second whatever clients do; a second signal ends it at once.
 
+mod commands;
 pub mod exit;
 mod heap;
 mod reading;
@@ -43,12 +44,13 @@ use crate::metrics::Metrics;
 use crate::pipeline::{Fittings, Outcome, Summary};
 use crate::sieve::Sieves;
 use crate::source;
-use crate::source::command::{self, Groups};
+use crate::source::command::Groups;
 use crate::store::{History, Store};
 
+use commands::{NothingStays, attend, is_init, say_who_is_waited_for};
 use exit::Fatal;
 use reading::{Reading, descriptors};
-use signals::{Other, Others, PassOn, Request, Signals};
+use signals::{Others, PassOn, Request, Signals};
 use tasks::{Done, Tasks};
 use upkeep::Kept;
 
@@ -107,15 +109,6 @@ fn start_and_run(config: Config) -> Result<ExitCode, Fatal> {
     runtime.block_on(daemon)?;
     // However it came to its end: of `make` that was interrupted nobody should think that it is done.
     Ok(if at_eof == AtEof::Serve { ExitCode::SUCCESS } else { groups.exit_code().into() })
-}
-
-/// However the daemon ends, also by an error at its start or by a second signal: commands end with it.
-struct NothingStays(Groups);
-
-impl Drop for NothingStays {
-    fn drop(&mut self) {
-        self.0.kill();
-    }
 }
 
 /// Each client is a descriptor. A limit that cannot be raised is no reason not to start: accepting copes with it.
@@ -213,9 +206,7 @@ impl Daemon {
         if pass_on == PassOn::Nothing && !is_init() {
             return Ok(());
         }
-        if pass_on == PassOn::ToCommands {
-            command::become_reaper();
-        }
+        self.groups.adopt_orphans();
         let attending = attend(Others::new(pass_on)?, self.groups.clone());
         self.tasks.spawn("signals of commands", attending);
         Ok(())
@@ -405,31 +396,6 @@ async fn stop_request(signals: &mut Signals, has_terminal: bool, groups: &Groups
             Request::Hangup => info!("nothing to reload: there is no configuration file"),
         }
     }
-}
-
-/// Does what signals ask for that are the commands' business.
-async fn attend(mut signals: Others, groups: Groups) -> Done {
-    loop {
-        match signals.next().await {
-            Other::Child => groups.look(),
-            Other::Pass(signal) => groups.pass_on(signal),
-        }
-    }
-}
-
-/// Whether the process is the first of a container: orphans become its children.
-fn is_init() -> bool {
-    std::process::id() == 1
-}
-
-/// Whoever stops the daemon should know what it waits for.
-fn say_who_is_waited_for(commands: usize, grace: Duration) {
-    let they = match commands {
-        0 => return,
-        1 => "a command".to_owned(),
-        count => format!("{count} commands"),
-    };
-    info!("waiting for {they} to end; killed after {grace:?}, or by another signal at once");
 }
 
 /// Tells how a source ended, and what follows if it was the last.

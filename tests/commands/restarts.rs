@@ -95,6 +95,22 @@ fn until_number(stream: &mut crate::harness::Get) -> u32 {
 }
 
 #[test]
+fn with_a_state_directory_the_runs_of_all_daemons_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let state = directory.path().join("state");
+    let options = ["--state-dir", state.to_str().unwrap()];
+    for daemon in 1..=3 {
+        let mut bridge = sh(&options, "echo one; exit 2");
+        eventually("the end", || crate::scene::state(&bridge, "sh/stdout"), |(state, _)| state == "ended");
+        let events = all_of(&bridge, "/events/sh/stdout");
+        let kinds: Vec<_> = events.iter().map(|message| message.event.as_str()).collect();
+        assert_eq!(kinds, ["run", "message", "run", "end"].repeat(daemon), "{events:?}");
+        bridge.signal("TERM");
+        assert_eq!(bridge.wait(), 0);
+    }
+}
+
+#[test]
 fn beside_an_input_that_ends_one_that_is_always_restarted_ends_with_the_daemon() {
     let mut bridge = Bridge::start(&["-", "a=exec:echo hello; sleep 1000", "--restart", "always", "--exit-on-eof"]);
     until_line(&mut bridge.get("/events/a?tail=all"), "hello");

@@ -3,8 +3,8 @@
 //! The number of a group is that of its leader, and the kernel gives it to nobody else as long as a process of the group is there (setpgid(2)).
 //! Each group is known from before its command can exit until it is seen to be empty, so a signal never reaches strangers.
 //!
-//! Where the daemon is the init of a container, or a subreaper ([`become_reaper`]), processes whose parents have died become its children, and stay as
-//! zombies until they are waited for. A leader is waited for by its own [`Run`](super::run::Run) alone; all others here.
+//! Where the daemon is the init of a container, or a subreaper ([`Groups::adopt_orphans`]), processes whose parents have died become its children, and stay as
+//! zombies until they are waited for. A leader is waited for by its own [`Run`] alone; all others here.
 
 use std::collections::BTreeMap;
 use std::process::Child;
@@ -18,8 +18,8 @@ use nix::unistd::Pid;
 use tracing::debug;
 
 use super::Exit;
-use super::run::Bell;
-use super::spawn::{NotStarted, Started};
+use super::run::{Bell, Run};
+use super::spawn::NotStarted;
 
 /// All groups. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +29,17 @@ pub struct Groups(Arc<Mutex<State>>);
 struct State {
     running: BTreeMap<u32, Group>,
     is_stopping: bool,
+    orphans: Orphans,
     /// How the last run of each command ended, by its place.
     exits: BTreeMap<usize, Exit>,
+}
+
+/// Whether children that are no leaders are waited for: all children of the process must be those of one [`Groups`] then.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Orphans {
+    #[default]
+    Left,
+    Adopted,
 }
 
 #[derive(Debug)]
@@ -48,32 +57,30 @@ enum Leader {
     Gone,
 }
 
-/// Makes the daemon the parent of its commands' orphans: it sees their end.
-pub fn become_reaper() {
-    if let Err(error) = prctl::set_child_subreaper(true) {
-        debug!("the orphans of commands go to init: {}", error.desc());
-    }
-}
-
 impl Groups {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whoever panicked under it was starting a process: what is known is still true.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a process that leads a group of its own; `None` if the daemon stops. Under the lock, so that its end cannot be seen before it is known.
-    pub(super) fn start(
-        &self,
-        bell: &Bell,
-        start: impl FnOnce() -> Result<Started, NotStarted>,
-    ) -> Option<Result<Started, NotStarted>> {
+    /// Makes the process the parent of its commands' orphans, and waits for them from now on, and for all others that come to it.
+    pub fn adopt_orphans(&self) {
+        self.lock().orphans = Orphans::Adopted;
+        if let Err(error) = prctl::set_child_subreaper(true) {
+            debug!("the orphans of commands go to init: {}", error.desc());
+        }
+    }
+
+    /// Starts a process that leads a group of its own; `None` if the daemon stops. Under the lock, so that its end cannot be seen before it is known,
+    /// and no other process is started that would inherit what is not marked yet as to be closed.
+    pub(super) fn start(&self, bell: &Bell, run: impl FnOnce() -> Result<Run, NotStarted>) -> Option<Result<Run, NotStarted>> {
         let mut state = self.lock();
         if state.is_stopping {
             return None;
         }
-        let started = start();
-        if let Ok(Started { child, .. }) = &started {
-            state.running.insert(child.id(), Group { leader: Leader::There, bell: bell.clone() });
+        let started = run();
+        if let Ok(run) = &started {
+            state.running.insert(run.process(), Group { leader: Leader::There, bell: bell.clone() });
         }
         Some(started)
     }
@@ -179,6 +186,9 @@ impl State {
     /// Waits for children that have exited and are no leaders. A leader that has exited stands in the way of what the kernel would name next, until
     /// its run has waited for it and calls this again.
     fn reap_orphans(&self) {
+        if self.orphans == Orphans::Left {
+            return;
+        }
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
         while let Ok(WaitStatus::Exited(process, _) | WaitStatus::Signaled(process, ..)) = waitid(Id::All, flags) {
             let is_leader = u32::try_from(process.as_raw())

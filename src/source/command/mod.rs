@@ -6,12 +6,12 @@
 //!
 //! **What is read, and in which order.** Standard output and standard error are two pipes ([`Output::Pipes`]), or both are one terminal
 //! ([`Output::Terminal`]). Bytes of one pipe come in the order in which they were written: that is exact. Between two pipes the kernel keeps
-//! no order of writes; it tells in which order the pipes were *found ready*, and in that order they are read ([`run`]). So of two lines that
+//! no order of writes; it tells in which order the pipes were *found ready*, and in that order they are read (`run`). So of two lines that
 //! were written to different pipes the first comes first if it was read before the second was written, or if its pipe was empty before it;
 //! a burst to both may come as a block of the one and then a block of the other. A terminal is one stream: there the order is that of the writes.
 //!
 //! **What is left behind.** Nothing. A command is the leader of a process group of its own (with a terminal: of a session). When it has exited, the rest of
-//! the group may finish what it is doing as long as it writes; then it is sent TERM, and KILL after [`Manner::grace`] ([`leave`]). A process that has left
+//! the group may finish what it is doing as long as it writes; then it is sent TERM, and KILL after [`Manner::grace`] (`leave`). A process that has left
 //! the group is not ended, and does not hold up the command: the pipes are closed after a bounded wait. [`Groups`] knows all groups, so that whoever
 //! ends the daemon, for whatever reason, ends them too.
 
@@ -35,7 +35,7 @@ use super::{Ready, Stop, wait};
 use restart::Pauses;
 use run::{Bell, Run, Seen};
 
-pub use groups::{Groups, become_reaper};
+pub use groups::Groups;
 pub use restart::Restart;
 pub use spawn::NotStarted;
 
@@ -257,15 +257,10 @@ impl Runner {
     /// # Errors
     /// Why it could not be started.
     pub fn start(&mut self) -> Result<(), NotStarted> {
-        let Some(started) = self.groups.start(&self.bell, || spawn::start(&self.command)) else { return Ok(()) };
-        let started = started?;
-        let process = started.child.id();
-        let Command { what, manner } = &self.command;
-        let run = Run::new(started, what.to_string(), manner.grace, &self.bell, &self.stop);
-        let run = run.map_err(|error| {
-            self.groups.give_up(process);
-            NotStarted::new(&self.command.what, error)
-        })?;
+        let begin = || Run::begin(&self.command, &self.bell, &self.stop);
+        let Some(started) = self.groups.start(&self.bell, begin) else { return Ok(()) };
+        let run = started?;
+        let process = run.process();
         self.runs += 1;
         self.phase = Phase::Started(Box::new(run));
         match self.runs {
@@ -295,6 +290,7 @@ impl Runner {
                 Ok(Seen::Over(exit)) => Ok(self.end_run(&run, exit, news)),
                 Err(error) => {
                     self.groups.give_up(run.process());
+                    self.groups.note_exit(self.place, Exit::Code(1));
                     Err(error)
                 }
             },
@@ -363,3 +359,6 @@ impl Drop for Runner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,12 +20,15 @@ use tracing::warn;
 use super::super::Stop;
 use super::groups::Groups;
 use super::leave::{Act, Facts, Leaving, Who};
-use super::spawn::Started;
-use super::{Exit, News, Sink};
+use super::spawn::{self, NotStarted};
+use super::{Command, Exit, News, Sink};
 
 /// How the stop and the bell are named in what the kernel tells; streams have their own numbers.
 const STOP: u64 = u64::MAX;
 const BELL: u64 = u64::MAX - 1;
+
+/// How many blocks are read of pipes that are let go: more than a pipe holds.
+const MOST_BLOCKS: usize = 64;
 
 /// How often the process is looked at though nobody has told of its end.
 const LOOK: Duration = Duration::from_secs(1);
@@ -80,31 +83,30 @@ pub struct Run {
 }
 
 impl Run {
-    /// A run that has just been started; its group has this `grace`.
+    /// Starts a command. Whoever calls sees to it that no other process is started meanwhile.
     ///
     /// # Errors
-    /// The kernel gives no epoll instance.
-    pub fn new(started: Started, shown: String, grace: Duration, bell: &Bell, stop: &Stop) -> io::Result<Self> {
+    /// Why it could not be started.
+    pub fn begin(command: &Command, bell: &Bell, stop: &Stop) -> Result<Self, NotStarted> {
+        let failed = |error| NotStarted::new(&command.what, error);
+        let (streams, outlets) = spawn::outlets(command.manner.output).map_err(failed)?;
+        // Before there is anything to be told: the order holds from the first byte on.
+        let epoll = listen(&streams, bell, stop).map_err(failed)?;
+        let child = spawn::start(command, &outlets)?;
         let now = Instant::now();
-        let run = Self {
-            shown,
-            child: started.child,
+        Ok(Self {
+            shown: command.what.to_string(),
+            child,
             began: now,
-            streams: started.streams.into_iter().map(Some).collect(),
-            epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            streams: streams.into_iter().map(Some).collect(),
+            epoll,
             stop: stop.clone(),
             bell: bell.clone(),
-            leaving: Leaving::new(grace),
+            leaving: Leaving::new(command.manner.grace),
             exit: None,
             is_stopping: false,
             spoke_at: now,
-        };
-        run.epoll.add(run.stop.0.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
-        run.epoll.add(run.bell.0.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
-        for (stream, fd) in run.streams.iter().enumerate() {
-            run.epoll.add(fd.as_ref().expect("none has ended yet").as_fd(), armed(stream))?;
-        }
-        Ok(run)
+        })
     }
 
     /// The number of the process, and of its group.
@@ -140,6 +142,7 @@ impl Run {
             }
             Act::LetGo => {
                 self.tell_who_is_left(&facts);
+                self.read_what_is_there(block, news)?;
                 return Ok(self.over(groups));
             }
             Act::Over => return Ok(self.over(groups)),
@@ -151,6 +154,23 @@ impl Run {
     fn over(&mut self, groups: &Groups) -> Seen {
         groups.forget(self.process());
         Seen::Over(self.exit.expect("a run is over when its command has exited"))
+    }
+
+    /// Whoever read slowly loses nothing that was written in time; whoever goes on writing is not read for ever.
+    fn read_what_is_there(&mut self, block: &mut [u8], news: &mut Sink<'_>) -> io::Result<()> {
+        let mut told = [EpollEvent::empty(); 4];
+        for _ in 0..MOST_BLOCKS {
+            let count = self.epoll.wait(&mut told, EpollTimeout::ZERO).unwrap_or(0);
+            let streams = told[..count].iter().map(EpollEvent::data).filter(|data| *data < BELL);
+            let streams: Vec<_> = streams.filter_map(|stream| usize::try_from(stream).ok()).collect();
+            if streams.is_empty() {
+                break;
+            }
+            for stream in streams {
+                self.read(stream, block, news)?;
+            }
+        }
+        Ok(())
     }
 
     fn tell_who_is_left(&self, facts: &Facts) {
@@ -215,6 +235,17 @@ impl Run {
         }
         Ok(())
     }
+}
+
+/// Whoever waits for this is told of the stop, of the bell, and of streams in the order in which they become ready.
+fn listen(streams: &[OwnedFd], bell: &Bell, stop: &Stop) -> io::Result<Epoll> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    epoll.add(stop.0.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+    epoll.add(bell.0.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
+    for (stream, fd) in streams.iter().enumerate() {
+        epoll.add(fd, armed(stream))?;
+    }
+    Ok(epoll)
 }
 
 /// Tells once that a stream has bytes, or has ended.

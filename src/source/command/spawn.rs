@@ -2,7 +2,8 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fmt;
+use std::io::{self, PipeWriter};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::process::{self, Child, Stdio};
 
 use nix::errno::Errno;
 
-use super::{Command, Exit, Input, Manner, Output, Size, What};
+use super::{Command, Exit, Input, Output, What};
 use crate::errno::reason;
 
 /// What runs a line.
@@ -19,13 +20,42 @@ const SHELL: &str = "/bin/sh";
 /// What programs are told of a terminal that nobody has described.
 const TERM: &str = "xterm-256color";
 
-/// A process that has been started.
+/// The ends that a process writes to.
 #[derive(Debug)]
-pub struct Started {
-    /// It.
-    pub child: Child,
-    /// What it writes to: standard output and standard error, or the terminal.
-    pub streams: Vec<OwnedFd>,
+pub enum Outlets {
+    /// Standard output and standard error.
+    Pipes(PipeWriter, PipeWriter),
+    /// The slave of a terminal.
+    Terminal(Slave),
+}
+
+/// The slave of a terminal, which shows nothing of itself.
+pub struct Slave(pty_process::blocking::Pts);
+
+impl fmt::Debug for Slave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slave").finish_non_exhaustive()
+    }
+}
+
+/// Makes what a process is to write to, and the ends that are read: standard output and standard error, or the terminal.
+///
+/// # Errors
+/// No descriptor is left, or no terminal.
+pub fn outlets(output: Output) -> io::Result<(Vec<OwnedFd>, Outlets)> {
+    match output {
+        Output::Pipes => {
+            let ((out, to_out), (err, to_err)) = (io::pipe()?, io::pipe()?);
+            Ok((vec![out.into(), err.into()], Outlets::Pipes(to_out, to_err)))
+        }
+        Output::Terminal(size) => {
+            // Not to be taken for what is said of the program.
+            let none = |error| io::Error::other(format!("no terminal could be made: {}", reason(&plain(error))));
+            let (master, slave) = pty_process::blocking::open().map_err(none)?;
+            master.resize(pty_process::Size::new(size.rows, size.columns)).map_err(none)?;
+            Ok((vec![master.into()], Outlets::Terminal(Slave(slave))))
+        }
+    }
 }
 
 /// A command could not be started.
@@ -91,14 +121,15 @@ fn words(what: &What) -> (&OsStr, Vec<&OsStr>) {
     }
 }
 
-/// Starts a command.
+/// Starts a command that writes to these. They are to be closed here when it runs: a stream ends with its last user.
 ///
 /// # Errors
 /// Why it could not be started; the program that is run is known to be one.
-pub fn start(command: &Command) -> Result<Started, NotStarted> {
+pub fn start(command: &Command, outlets: &Outlets) -> Result<Child, NotStarted> {
     let (program, arguments) = words(&command.what);
-    let started = start_words(program, &arguments, &command.manner).or_else(|error| match script(program, &error) {
-        Some(script) => start_words(OsStr::new(SHELL), &[&[script.as_os_str()], &arguments[..]].concat(), &command.manner),
+    let input = command.manner.input;
+    let started = start_words(program, &arguments, input, outlets).or_else(|error| match script(program, &error) {
+        Some(script) => start_words(OsStr::new(SHELL), &[&[script.as_os_str()], &arguments[..]].concat(), input, outlets),
         None => Err(error),
     });
     started.map_err(|error| NotStarted::new(&command.what, error))
@@ -116,30 +147,25 @@ fn script(program: &OsStr, error: &io::Error) -> Option<PathBuf> {
     env::split_paths(&directories).map(|directory| directory.join(program)).find(|path| path.is_file())
 }
 
-fn start_words(program: &OsStr, arguments: &[&OsStr], manner: &Manner) -> io::Result<Started> {
-    match manner.output {
-        Output::Pipes => with_pipes(program, arguments, manner.input),
-        Output::Terminal(size) => with_terminal(program, arguments, manner.input, size),
+fn start_words(program: &OsStr, arguments: &[&OsStr], input: Input, outlets: &Outlets) -> io::Result<Child> {
+    match outlets {
+        Outlets::Pipes(out, err) => with_pipes(program, arguments, input, out.try_clone()?, err.try_clone()?),
+        Outlets::Terminal(slave) => with_terminal(program, arguments, input, slave),
     }
 }
 
-fn with_pipes(program: &OsStr, arguments: &[&OsStr], input: Input) -> io::Result<Started> {
+fn with_pipes(program: &OsStr, arguments: &[&OsStr], input: Input, out: PipeWriter, err: PipeWriter) -> io::Result<Child> {
     let mut starting = process::Command::new(program);
-    starting.args(arguments).process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped());
+    starting.args(arguments).process_group(0).stdout(out).stderr(err);
     starting.stdin(match input {
         Input::Nothing => Stdio::null(),
         Input::Passed => Stdio::inherit(),
     });
-    let mut child = starting.spawn()?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let streams = out.map(OwnedFd::from).into_iter().chain(err.map(OwnedFd::from)).collect();
-    Ok(Started { child, streams })
+    starting.spawn()
 }
 
 /// In a session of its own, whose terminal is the slave: that also makes it the leader of a group.
-fn with_terminal(program: &OsStr, arguments: &[&OsStr], input: Input, size: Size) -> io::Result<Started> {
-    let (master, slave) = pty_process::blocking::open().map_err(plain)?;
-    master.resize(pty_process::Size::new(size.rows, size.columns)).map_err(plain)?;
+fn with_terminal(program: &OsStr, arguments: &[&OsStr], input: Input, slave: &Slave) -> io::Result<Child> {
     let mut starting = pty_process::blocking::Command::new(program).args(arguments);
     if env::var_os("TERM").is_none_or(|term| term.is_empty()) {
         starting = starting.env("TERM", TERM);
@@ -147,9 +173,7 @@ fn with_terminal(program: &OsStr, arguments: &[&OsStr], input: Input, size: Size
     if input == Input::Passed {
         starting = starting.stdin(Stdio::inherit());
     }
-    // The slave is closed here with it: the terminal ends with its last user.
-    let child = starting.spawn(slave).map_err(plain)?;
-    Ok(Started { child, streams: vec![master.into()] })
+    starting.spawn_borrowed(&slave.0).map_err(plain)
 }
 
 fn plain(error: pty_process::Error) -> io::Error {
