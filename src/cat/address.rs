@@ -134,6 +134,12 @@ impl Address {
         !is_followed
     }
 
+    /// Whether lines around those that match are asked for, which then need not match.
+    #[must_use]
+    pub fn wants_context(&self) -> bool {
+        self.query.split('&').any(|pair| pair.starts_with("context="))
+    }
+
     /// The target to which an answer sends who has asked for `target` here.
     pub fn redirected(&self, target: &str, location: &str) -> Result<String, BadAddress> {
         let location = location.split('#').next().unwrap_or_default();

@@ -112,7 +112,11 @@ fn channels_and_lines_are_chosen_also_where_the_server_does_not() {
     assert_eq!(with(&["--since", "2001-01-01T00:00:00Z"]), "", "they were there before");
     // A server that knows nothing of all this.
     let body = "id: 5-1/a\ndata: one\n\nid: 5-2/a\ndata: two\n\n";
-    let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &answer("204 Over", "", "")]);
+    let over = answer("204 Over", "", "");
+    let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &over]);
+    // Who asks for lines around a match knows a server that gives them.
+    assert_eq!(printed(&["--grep", "w", &server.url("/events?context=1")]), "one\ntwo\n");
+    let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &over]);
     assert_eq!(printed(&["--grep", "w", &server.url("")]), "two\n");
     let asked = server.request();
     assert!(asked.starts_with("GET /events?grep=w&format=sse&ping=1 HTTP/1.1\r\n"), "{asked}");
