@@ -62,7 +62,8 @@ impl Fatal {
         let text = error.render().to_string();
         // The message ends at the first empty line: a value in it may have line breaks.
         let first = text.split("\n\n").next().unwrap_or(&text).trim_end();
-        let message = first.strip_prefix("error: ").unwrap_or(first).trim_end_matches('.').to_owned();
+        let first = first.strip_prefix("error: ").unwrap_or(first).trim_end_matches('.');
+        let message = first.lines().map(str::trim).collect::<Vec<_>>().join(" ");
         let mut lines = text.lines().map(str::trim);
         let tip = lines.find_map(|line| line.strip_prefix("tip: ").or_else(|| line.strip_prefix('[')));
         let hint =

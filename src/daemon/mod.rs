@@ -11,6 +11,7 @@ mod reading;
 pub mod signals;
 mod tasks;
 pub mod telemetry;
+mod telling;
 mod upkeep;
 
 use std::io::{self, IsTerminal};
@@ -41,7 +42,7 @@ use crate::http::sifted::Lookers;
 use crate::http::slots::Slots;
 use crate::http::{self, Server, listener};
 use crate::metrics::Metrics;
-use crate::pipeline::{Fittings, Outcome, Summary};
+use crate::pipeline::Fittings;
 use crate::sieve::Sieves;
 use crate::source;
 use crate::source::command::Groups;
@@ -52,6 +53,7 @@ use exit::Fatal;
 use reading::{Reading, descriptors};
 use signals::{Others, PassOn, Request, Signals};
 use tasks::{Done, Tasks};
+use telling::say_how_it_ended;
 use upkeep::Kept;
 
 /// The name of the task that reads standard input.
@@ -395,54 +397,5 @@ async fn stop_request(signals: &mut Signals, has_terminal: bool, groups: &Groups
             Request::Hangup if groups.count() > 0 => groups.pass_on(Signal::SIGHUP),
             Request::Hangup => info!("nothing to reload: there is no configuration file"),
         }
-    }
-}
-
-/// Tells how a source ended, and what follows if it was the last.
-fn say_how_it_ended(name: &str, end: &io::Result<Outcome>, at_eof: Option<AtEof>) {
-    let next = match at_eof {
-        None => "the others go on",
-        Some(AtEof::Serve) => "still serving, Ctrl-C stops (--exit-on-eof)",
-        Some(AtEof::Stop(_)) => "stopping when clients have got everything",
-    };
-    match end {
-        Ok(Outcome::Exited(Summary { lines, .. }, exit)) => {
-            let lines = if *lines == 1 { "1 line".to_owned() } else { format!("{} lines", grouped(*lines)) };
-            info!("{name} ended ({exit}) after {lines}; {next}");
-        }
-        Ok(Outcome::NotStarted(error)) => {
-            warn!("{error}{}; {next}", error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default());
-        }
-        Err(error) => warn!("could not read {name}: {}; {next}", source::reason(error)),
-        Ok(Outcome::Stopped) => {}
-        Ok(Outcome::Ended(Summary { bytes: 0, .. })) if name == STDIN => {
-            warn!("{name} was empty (in a container: run it with -i); {next}");
-        }
-        Ok(Outcome::Ended(Summary { lines: 1, .. })) => info!("{name} ended after 1 line; {next}"),
-        Ok(Outcome::Ended(Summary { lines, .. })) => info!("{name} ended after {} lines; {next}", grouped(*lines)),
-    }
-}
-
-/// A number with its thousands apart: 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn thousands_stand_apart() {
-        let shown: Vec<_> = [0, 999, 1000, 1_234_567].into_iter().map(grouped).collect();
-        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
     }
 }

@@ -15,6 +15,7 @@ pub mod lookback;
 pub mod origin;
 pub mod query;
 pub mod reactor;
+mod refusal;
 mod response;
 pub mod router;
 pub mod sifted;

@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::lookback::{FoundLately, Lookback, MOST_AT_ONCE};
 use super::query::StreamQuery;
+use super::refusal::one_line;
 use super::response::{Content, text};
-use super::router::{Site, busy, one_line};
+use super::router::{Site, busy};
 use super::sifting::Sifting;
 use crate::channel::{Ask, Greeting, Subscriber, Tail};
 use crate::sieve::{Recipe, Refusal, Sieve};

@@ -12,11 +12,12 @@ use std::time::Instant;
 
 use crate::event::{Age, Event};
 use crate::framing::{Framer, Terminator};
+use crate::mapping;
 use crate::mapping::stream::{Taken, Takeover};
 use crate::mapping::{EventType, Format, Mapper, Mapping};
+use crate::shaping;
 use crate::shaping::escapes::Stripper;
 use crate::shaping::{Escapes, Item, Made, Shaper, Shaping};
-use crate::{mapping, shaping};
 
 /// How the lines of a source become events. Validated; each text of the source has a [`Middle`] that does it.
 #[derive(Debug, Clone, Default)]

@@ -151,7 +151,7 @@ fn extreme_values_work_or_are_refused() {
 fn defaults_are_what_the_help_says() {
     let mut bridge = Bridge::start(&[]);
     let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
-    assert!(bridge.get("/").text().contains(&format!("<title>standard input · {host}</title>")));
+    assert!(bridge.get("/").text().contains(&format!("<title>standard input · {host}:{}</title>", bridge.port)));
 
     // A mebibyte is a line, and one byte more is two.
     let mut client = bridge.get("/events");
