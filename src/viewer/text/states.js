@@ -9,6 +9,8 @@ export function statesOf({ text, overwritten }) {
   if (states.length < 2) return null;
   if (overwritten) return states;
   const [last, before] = [states.at(-1), states.at(-2)];
-  const isAlike = last.slice(0, 3) === before.slice(0, 3) || (last.includes('%') && before.includes('%'));
+  // What is indented goes on with the line above it: a stack trace.
+  const isSame = /^\S/.test(last) && last.slice(0, 3) === before.slice(0, 3);
+  const isAlike = isSame || (last.includes('%') && before.includes('%'));
   return states.length > UPDATES && isAlike ? states : null;
 }
