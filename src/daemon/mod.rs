@@ -68,6 +68,7 @@ const STOP_STORING: Duration = Duration::from_secs(2);
 const STOP_COMMANDS: Duration = Duration::from_millis(400);
 /// Beyond the grace, what KILL may take, and what is read behind it.
 const STOP_KILLED: Duration = Duration::from_secs(3);
+const STOP_KILLED_AT_ONCE: Duration = Duration::from_millis(300);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
 
@@ -368,7 +369,11 @@ impl Daemon {
         };
         tokio::select! {
             () = in_order => {}
-            _ = stop_request(&mut self.signals, self.has_terminal, &self.groups) => {}
+            _ = stop_request(&mut self.signals, self.has_terminal, &self.groups) => {
+                self.groups.kill();
+                // So that it is known how they ended.
+                let _ = timeout(STOP_KILLED_AT_ONCE, self.tasks.until_sources_end()).await;
+            }
         }
         Ok(())
     }

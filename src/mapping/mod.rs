@@ -259,18 +259,23 @@ impl Mapper {
         if self.pending.is_empty() {
             return;
         }
-        let mapping = Arc::clone(&self.mapping);
-        if let Format::Cri(fields) = &mapping.format {
-            for lane in LANES {
-                let Some(part) = self.pending.take_joined(lane) else { continue };
-                let record = fields.record(part.parsed());
-                self.tally.refused_types += u64::from(record.kind == Kind::Refused);
-                self.pending.end_group(lane);
-                self.pending.done(lane, record, part.bytes.clone(), Seam::None);
-            }
-        }
+        self.give_up_parts();
         self.pending.end_groups();
+        let mapping = Arc::clone(&self.mapping);
         self.pending.release_all(&mapping, out);
+    }
+
+    /// Lines of which the last part is missing are events as they are.
+    fn give_up_parts(&mut self) {
+        let mapping = Arc::clone(&self.mapping);
+        let Format::Cri(fields) = &mapping.format else { return };
+        for lane in LANES {
+            let Some(part) = self.pending.take_joined(lane) else { continue };
+            let record = fields.record(part.parsed());
+            self.tally.refused_types += u64::from(record.kind == Kind::Refused);
+            self.pending.end_group(lane);
+            self.pending.done(lane, record, part.bytes.clone(), Seam::None);
+        }
     }
 
     /// The text has ended, or nothing will finish what has begun.
@@ -282,22 +287,27 @@ impl Mapper {
     /// When something that is held is to be given up.
     #[must_use]
     pub fn due(&self) -> Option<Instant> {
-        let since = self.pending.grew.into_iter().chain(self.stuck()).min()?;
+        let since = self.pending.grew().into_iter().chain(self.stuck()).min()?;
         Some(since + self.mapping.wait)
     }
 
     /// Since when something has waited for the end of a line that may be given up.
     fn stuck(&self) -> Option<Instant> {
-        self.pending.stuck.filter(|_| self.mapping.parts == Parts::GivenUp)
+        self.pending.stuck.filter(|_| self.mapping.parts == Parts::GivenUp && self.pending.has_joined())
     }
 
     /// Gives up what has been waited for long enough.
     pub fn do_what_is_due(&mut self, now: Instant, out: &mut Sink<'_>) {
-        let is_over = |since: Option<Instant>| since.is_some_and(|since| since + self.mapping.wait <= now);
+        let wait = self.mapping.wait;
+        let is_over = |since: Option<Instant>| since.is_some_and(|since| since + wait <= now);
         if is_over(self.stuck()) {
-            self.give_up(out);
-        } else if is_over(self.pending.grew) {
-            self.pending.end_groups();
+            self.give_up_parts();
+            self.release(now, out);
+        }
+        if is_over(self.pending.grew())
+            && let Some(then) = now.checked_sub(wait)
+        {
+            self.pending.end_groups_silent_since(then);
             self.release(now, out);
         }
     }

@@ -43,8 +43,6 @@ pub struct Pending {
     done: VecDeque<Done>,
     /// What those cost, in bytes.
     pub waiting: usize,
-    /// When a group has grown last, if there is one.
-    pub grew: Option<Instant>,
     /// Since when something that is done has waited.
     pub stuck: Option<Instant>,
 }
@@ -57,6 +55,8 @@ struct Group {
     bytes: Range<u64>,
     within: Within,
     beginning: Beginning,
+    /// When it has grown last.
+    grew: Instant,
 }
 
 /// The parts of a container's line so far.
@@ -167,7 +167,6 @@ impl Pending {
             self.done(lane, record, bytes, Seam::None);
             return 0;
         };
-        self.grew = Some(now);
         let mut cut = 0;
         let mut beginning = Beginning::OfLine;
         let mut within = rule.begin(&record.data);
@@ -178,14 +177,14 @@ impl Pending {
             if group.data.len() + 1 + record.data.len() <= max_line {
                 group.data.push(b'\n');
                 group.data.extend_from_slice(&record.data);
-                (group.bytes.end, group.within) = (bytes.end, next);
+                (group.bytes.end, group.within, group.grew) = (bytes.end, next, now);
                 return 0;
             }
             cut = u64::from(group.beginning == Beginning::OfLine);
             (beginning, within) = (Beginning::Rest, next);
         }
         self.close(lane, if beginning == Beginning::Rest { Seam::Newline } else { Seam::None });
-        let group = Group { kind: record.kind.into_owned(), data: record.data.into_owned(), bytes, within, beginning };
+        let group = Group { kind: record.kind.into_owned(), data: record.data.into_owned(), bytes, within, beginning, grew: now };
         self.groups[lane.index()] = Some(group);
         cut
     }
@@ -200,9 +199,27 @@ impl Pending {
     /// A group is whole.
     pub fn end_group(&mut self, lane: Lane) {
         self.close(lane, Seam::None);
-        if self.groups.iter().all(Option::is_none) {
-            self.grew = None;
+    }
+
+    /// Groups that have not grown since are whole: each output of a container falls silent by itself.
+    pub fn end_groups_silent_since(&mut self, then: Instant) {
+        for lane in LANES {
+            if self.groups[lane.index()].as_ref().is_some_and(|group| group.grew <= then) {
+                self.end_group(lane);
+            }
         }
+    }
+
+    /// When the group that has been silent for the longest time has grown last.
+    #[must_use]
+    pub fn grew(&self) -> Option<Instant> {
+        self.groups.iter().flatten().map(|group| group.grew).min()
+    }
+
+    /// Whether a line waits for its last part.
+    #[must_use]
+    pub fn has_joined(&self) -> bool {
+        self.joined.iter().any(Option::is_some)
     }
 
     fn close(&mut self, lane: Lane, seam: Seam) {

@@ -164,6 +164,31 @@ fn each_output_of_a_container_has_groups_of_its_own() {
 }
 
 #[test]
+fn each_output_of_a_container_falls_silent_by_itself() {
+    for parts in [Parts::GivenUp, Parts::Awaited] {
+        let mut bench = Bench::new(Mapping { grouping: Some(Rule::Indent), parts, ..cri(None) }, 1000);
+        bench.push("2026-T stderr F boom\n");
+        for _ in 0..4 {
+            bench.push("2026-T stdout F line\n");
+            bench.wait(200);
+        }
+        assert_eq!(bench.take(), ["boom", "line", "line", "line"], "the last line has been silent for 200 ms only");
+    }
+}
+
+#[test]
+fn a_trace_between_whose_lines_others_come_is_one_event() {
+    let mut bench = Bench::new(Mapping { grouping: Some(Rule::Indent), ..cri(None) }, 1000);
+    bench.push("2026-T stderr F boom\n");
+    for _ in 0..8 {
+        bench.wait(100);
+        bench.push("2026-T stderr F  at\n2026-T stdout F line\n");
+    }
+    bench.wait(500);
+    assert_eq!(bench.take()[0], "boom\n at\n at\n at\n at\n at\n at\n at\n at");
+}
+
+#[test]
 fn what_is_not_of_the_format_passes_as_it_is() {
     let mut bench = Bench::new(cri(None), 100);
     bench.push("what is this\n2026-T stdout F x\n");

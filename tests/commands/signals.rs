@@ -59,6 +59,17 @@ fn a_second_signal_ends_everything_at_once() {
 }
 
 #[test]
+fn who_was_killed_by_a_second_signal_is_not_taken_for_done() {
+    let script = "trap '' TERM INT; echo ready; while :; do sleep 0.05; done";
+    let mut bridge = sh_with(&["--kill-after", "1h", "--exit-on-eof"], script, &[]);
+    until_line(&mut bridge.get("/events/sh?tail=all"), "ready");
+    bridge.signal("INT");
+    bridge.wait_for_stderr("waiting for a command to end");
+    bridge.signal("INT");
+    assert_eq!(bridge.wait(), 137);
+}
+
+#[test]
 fn one_that_was_stopped_is_woken_to_end() {
     let mut bridge = sh(&["--kill-after", "1h"], "echo $$; kill -STOP $$");
     let mut stream = bridge.get("/events/sh?tail=all");

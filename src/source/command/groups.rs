@@ -173,11 +173,13 @@ impl Groups {
         self.lock().exits.insert(place, exit);
     }
 
-    /// The exit code of all commands: the first that is not 0, in the order of their places; else 0.
+    /// The exit code of all commands: the first that is not 0, in the order of their places; else that of one that was killed, if any still runs; else 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let state = self.lock();
-        let first = state.exits.values().map(|exit| exit.number()).find(|number| *number != 0).unwrap_or(0);
+        let killed = (!state.running.is_empty()).then_some(Exit::Signal(Signal::SIGKILL as i32));
+        let ends = state.exits.values().copied().chain(killed);
+        let first = ends.map(Exit::number).find(|number| *number != 0).unwrap_or(0);
         u8::try_from(first).unwrap_or(u8::MAX)
     }
 }
