@@ -172,7 +172,10 @@ fn what_is_shown_of_random_lines_is_what_it_should_be() {
     let mut random = Random::new(seed);
     let words = ["apple", "pear", "plum", "quince", "sloe"];
     let mut reader = Reader::open(Kind::Chromium, &[]);
-    let mut lines: Vec<String> = Vec::new();
+    // From its first line on a page holds all that comes; of what was there before it begins with the newest.
+    let mut lines = vec!["INFO nothing 0".to_owned()];
+    reader.feed("INFO nothing 0\n");
+    reader.wait_for_line("INFO nothing 0");
     for round in 0..scale(12, 60) {
         // What is looked for now is looked for in what was there before, in what comes with it, and in what comes afterwards.
         let (word, context, least) = (words[random.below(words.len())], random.below(4), random.below(3));
