@@ -134,10 +134,11 @@ impl Address {
         !is_followed
     }
 
-    /// Whether lines around those that match are asked for, which then need not match.
+    /// Whether the query asks for lines that the options alone would leave out: those around matches, or those in capitals.
     #[must_use]
-    pub fn wants_context(&self) -> bool {
-        self.query.split('&').any(|pair| pair.starts_with("context="))
+    pub fn asks_for_more(&self) -> bool {
+        let names = self.query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+        names.into_iter().any(|name| name == "context" || name == "i")
     }
 
     /// The target to which an answer sends who has asked for `target` here.

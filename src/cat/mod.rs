@@ -186,7 +186,7 @@ fn start(plan: Plan, store: Option<&Store>, outlet: &Outlet, stop: &Cancellation
     for address in plan.addresses {
         let server = (several == Several::Yes).then(|| address.authority.clone());
         let place = begin.get(&address.name()).cloned().unwrap_or_default();
-        let sieve = if address.wants_context() { Arc::default() } else { Arc::clone(&sieve) };
+        let sieve = if address.asks_for_more() { Arc::default() } else { Arc::clone(&sieve) };
         let reader = Reader::new(plan.shape, server, sieve, plan.on_gap, &place);
         let follower = Follower::new(address.clone(), reader, common.clone());
         followers.spawn(async { (address, follower.run().await) });

@@ -44,7 +44,7 @@ pub struct Cat {
     #[arg(long, value_name = "TIME", value_parser = value::since_text)]
     pub since: Option<String>,
 
-    /// Only this channel and those below it; may be repeated [default: all of the URL]
+    /// This channel and those below it, beside those of the URL's path; may be repeated [default: all of the URL]
     #[arg(long, value_name = "NAME")]
     pub channel: Vec<ChannelName>,
 

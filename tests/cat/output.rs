@@ -116,6 +116,9 @@ fn channels_and_lines_are_chosen_also_where_the_server_does_not() {
     let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &over]);
     // Who asks for lines around a match knows a server that gives them.
     assert_eq!(printed(&["--grep", "w", &server.url("/events?context=1")]), "one\ntwo\n");
+    // And who has capitals ignored by the URL.
+    let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &over]);
+    assert_eq!(printed(&["--grep", "W", &server.url("/events?i")]), "one\ntwo\n");
     let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &over]);
     assert_eq!(printed(&["--grep", "w", &server.url("")]), "two\n");
     let asked = server.request();
