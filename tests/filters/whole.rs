@@ -39,6 +39,20 @@ fn feed_and_end(bridge: &mut Bridge, text: &str) {
 }
 
 #[test]
+fn large_events_with_context_reach_clients_that_take_them_in_pieces() {
+    let mut bridge = Bridge::start(&["--max-line", "4MiB"]);
+    let large = |number: usize| format!("BIG {number} {}", "x".repeat(3_000_000));
+    feed_and_end(&mut bridge, &(0..4).map(|number| large(number) + "\n").collect::<String>());
+    // Several at once: what is kept for one is no other's.
+    let clients: Vec<_> = (0..4).map(|_| bridge.get("/events?follow=0&tail=all&grep=BIG&context=1")).collect();
+    for mut client in clients {
+        let events = client.rest();
+        let lengths: Vec<_> = data_of(&events).iter().map(|data| data.len()).collect();
+        assert_eq!(lengths, [large(0).len(); 4]);
+    }
+}
+
+#[test]
 fn a_filtered_stream_is_what_passes_of_the_stream() {
     let mut random = Random::new(seed());
     for round in 0..scale(2, 40) {

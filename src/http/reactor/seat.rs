@@ -302,12 +302,12 @@ pub struct Kept {
 }
 
 impl Room {
-    /// Holds what a wire is filled with, if there is room.
+    /// Holds what a wire is filled with, if there is room, or if the chunk cannot be made again: without it its client would be cut, and cut again.
     #[must_use]
-    pub fn keep(&self, wire: &Wire) -> Option<Arc<Kept>> {
+    pub fn keep(&self, wire: &Wire, again: &Again) -> Option<Arc<Kept>> {
         // One thread counts; it is atomic because the reactor is made by another.
         let used = self.0.load(Ordering::Relaxed) + wire.length();
-        (used <= MAX_KEPT).then(|| {
+        (used <= MAX_KEPT || matches!(again, Again::Not)).then(|| {
             self.0.store(used, Ordering::Relaxed);
             Arc::new(Kept { wire: wire.clone(), used: Arc::clone(&self.0) })
         })
@@ -349,13 +349,14 @@ mod tests {
         let room = Room::default();
         let mut wire = Wire::default();
         wire.fill(&vec![b'x'; MAX_KEPT / 4], &Chunk::default(), Framing::Chunked);
-        let mut kept: Vec<_> = (0..4).filter_map(|_| room.keep(&wire)).collect();
+        let mut kept: Vec<_> = (0..4).filter_map(|_| room.keep(&wire, &Again::Said)).collect();
         let shared = kept[0].clone();
-        assert!(kept.len() == 4 && room.keep(&wire).is_none());
+        assert!(kept.len() == 4 && room.keep(&wire, &Again::Said).is_none());
+        assert!(room.keep(&wire, &Again::Not).is_some(), "what cannot be made again is kept");
         kept.clear();
         assert_eq!(room.0.load(Ordering::Relaxed), shared.wire.length());
         drop(shared);
-        assert!(room.keep(&wire).is_some_and(|kept| kept.wire.length() == wire.length()));
+        assert!(room.keep(&wire, &Again::Said).is_some_and(|kept| kept.wire.length() == wire.length()));
         assert_eq!(room.0.load(Ordering::Relaxed), 0);
     }
 

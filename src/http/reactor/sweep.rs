@@ -43,7 +43,7 @@ impl Reactor {
                         self.equipment.metrics.stream_bytes.add((chunk.length() * group.seats.len()) as u64);
                         self.sweeps = self.sweeps.wrapping_add(1);
                         let kept = OnceCell::new();
-                        let keep = || kept.get_or_init(|| self.room.keep(&self.wire)).clone();
+                        let keep = || kept.get_or_init(|| self.room.keep(&self.wire, &chunk.again)).clone();
                         let fallen = group.members_from(self.sweeps).filter_map(|number| {
                             let sent = self.seats[number as usize].send(&self.wire, 0, self.now);
                             fallen(number, sent, &self.wire, &chunk, keep)

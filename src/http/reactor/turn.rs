@@ -110,7 +110,7 @@ impl Reactor {
         self.equipment.metrics.stream_bytes.add(chunk.length() as u64);
         let outcome = seat.send(&self.wire, 0, self.now);
         let pending = outcome.part().map(|count| {
-            let kept = self.room.keep(&self.wire);
+            let kept = self.room.keep(&self.wire, &chunk.again);
             Box::new(Pending::of(&self.wire, head, chunk, part, count, kept))
         });
         self.settle(number, outcome, part, pending);
