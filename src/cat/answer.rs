@@ -1,6 +1,6 @@
 //! What the answer of a server means.
 
-use core::time::Duration;
+use std::time::Duration;
 
 use hyper::header::{self, HeaderMap};
 

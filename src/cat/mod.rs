@@ -42,7 +42,6 @@ pub mod plan;
 pub mod reader;
 pub mod shape;
 pub mod sieve;
-pub mod signals;
 pub mod silence;
 pub mod token;
 pub mod wire;
@@ -55,6 +54,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
@@ -62,6 +62,7 @@ use tracing::{info, warn};
 
 use crate::config::ConfigError;
 use crate::config::cat::Cat;
+use crate::daemon::signals::{Request, Signals};
 use crate::errno::reason;
 use address::Address;
 use broken::Broken;
@@ -73,7 +74,6 @@ use place::Place;
 use places::Places;
 use plan::{Plan, Surroundings};
 use reader::Reader;
-use signals::Signals;
 
 /// How often it is saved what was taken: at most this much comes again after SIGKILL.
 const SAVE: Duration = Duration::from_millis(500);
@@ -151,7 +151,7 @@ async fn follow(plan: Plan) -> Result<u8, Failed> {
     let saving = save_now_and_then(store.as_ref(), &places);
     let end = tokio::select! {
         end = until_ended(&mut followers) => end,
-        code = signals.next() => End::Signal(code),
+        request = signals.next() => End::Signal(stopped_by(request)),
         code = ended(&mut command) => code.map_or_else(|error| End::Broken(Failed::Command(error)), End::Command),
         () = outlet.gone(), if command.is_none() => End::Gone,
         () = saving => unreachable!("saving never ends"),
@@ -217,7 +217,7 @@ async fn code(end: End, mut command: Option<Running>, signals: &mut Signals) -> 
         // It has got everything, or does not want more: its code says how it went. Who waits may still stop.
         End::Streams | End::Gone if command.is_some() => tokio::select! {
             code = wait(&mut command) => code,
-            code = signals.next() => Ok(code),
+            request = signals.next() => Ok(stopped_by(request)),
         },
         End::Streams | End::Gone => Ok(0),
         End::Signal(code) => {
@@ -229,6 +229,15 @@ async fn code(end: End, mut command: Option<Running>, signals: &mut Signals) -> 
             Err(failed)
         }
     }
+}
+
+/// The exit code that says which signal it was: 128 and its number.
+fn stopped_by(request: Request) -> u8 {
+    let signal = match request {
+        Request::Stop(signal) => signal,
+        Request::Hangup => Signal::SIGHUP,
+    };
+    128 + u8::try_from(signal as i32).unwrap_or(0)
 }
 
 /// Lets a command come to its end, whose input has ended.

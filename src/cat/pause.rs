@@ -1,7 +1,7 @@
 //! How long is waited before it is tried again: as the server says, longer and longer while that fails, and spread, so that clients that were
 //! lost together do not come back together.
 
-use core::time::Duration;
+use std::time::Duration;
 
 /// Before any server has said how long.
 const FIRST: Duration = Duration::from_millis(500);

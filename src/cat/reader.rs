@@ -5,8 +5,8 @@
 //! - what is written, told and passed over moves the place of the client on, in the order of the stream;
 //! - an event that is left out because it is too long is a gap, like any other.
 
-use core::time::Duration;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Deserialize;
 

@@ -1,11 +1,9 @@
 //! How an event is written: its lines, its lines behind its channel, or an object of JSON.
 
-use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::value::RawValue;
-
 use super::place;
-use crate::event::{ChannelName, RESERVED_TYPES};
+use crate::event::ChannelName;
+use crate::sse::is_reserved;
+use crate::sse::ndjson::{Clock, Object};
 use crate::sse::parse::Received;
 
 /// What an event becomes.
@@ -34,7 +32,7 @@ const COLOURS: [&str; 10] = ["36", "33", "32", "35", "34", "31", "96", "95", "92
 /// Whether a type belongs to the protocol: what is behind it are no lines.
 #[must_use]
 pub fn is_control(kind: &[u8]) -> bool {
-    RESERVED_TYPES.iter().any(|reserved| reserved.as_bytes() == kind && *reserved != "message")
+    is_reserved(kind) && kind != b"message"
 }
 
 /// Writes an event of a stream. `server` stands before the channel where several servers are read.
@@ -80,48 +78,20 @@ fn channel(id: &[u8]) -> Option<ChannelName> {
     place::read(id)?.channel
 }
 
-/// An event as programs read it.
-#[derive(Serialize)]
-struct Object<'a> {
-    id: Option<&'a str>,
-    time: Option<String>,
-    channel: Option<ChannelName>,
-    #[serde(rename = "type")]
-    kind: Option<&'a str>,
-    data: Data<'a>,
-}
-
-/// What an event says.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Data<'a> {
-    /// A line.
-    Text(&'a str),
-    /// The JSON of a control event, as it came.
-    Json(&'a RawValue),
-}
-
+/// An event as the server's own `?format=ndjson` has it. What others send as ids and types is text as well.
 fn ndjson(event: &Received<'_>, out: &mut Vec<u8>) {
     let (id, kind, data) =
         (String::from_utf8_lossy(event.id), String::from_utf8_lossy(event.kind), String::from_utf8_lossy(event.data));
-    let ours = place::read(event.id);
-    let json = is_control(event.kind).then(|| data.replace('\n', " "));
+    let (ours, mut clock) = (place::read(event.id), Clock::default());
+    let channel = ours.as_ref().and_then(|id| id.channel.as_ref());
     let object = Object {
-        id: Some(&*id).filter(|id| !id.is_empty()),
-        time: ours.as_ref().and_then(|id| time(id.position.time)),
-        channel: ours.and_then(|id| id.channel),
-        kind: Some(&*kind).filter(|kind| !kind.is_empty() && *kind != "message"),
-        // A control event without JSON is none of ours.
-        data: json.as_deref().and_then(|json| serde_json::from_str(json).ok()).map_or(Data::Text(&data), Data::Json),
+        id: Some(id.as_bytes()).filter(|id| !id.is_empty()),
+        time: ours.as_ref().and_then(|_| clock.time_of(event.id)),
+        channel: channel.map(|channel| channel.as_str().as_bytes()),
+        kind: Some(kind.as_bytes()).filter(|kind| !kind.is_empty() && *kind != b"message"),
+        data: data.as_bytes(),
     };
-    serde_json::to_writer(&mut *out, &object).expect("strings go into memory");
-    out.push(b'\n');
-}
-
-/// RFC 3339, UTC, with milliseconds.
-fn time(millis: u64) -> Option<String> {
-    let moment = Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()?;
-    Some(format!("{moment:.3}"))
+    object.write(out);
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Which lines are wanted: what the server was asked to leave out is left out here as well, so that an older one gives the same.
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::Regex;
 
-use crate::expression::{Case, parse};
+use crate::expression::{BadExpression, Case, compile};
 
 /// Regular expressions that a line must match, and those that it may not.
 #[derive(Debug, Clone, Default)]
@@ -11,20 +11,10 @@ pub struct Sieve {
     none_of: Vec<Regex>,
 }
 
-/// A text is no regular expression.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no regular expression: {why}")]
-pub struct BadExpression {
-    /// The text.
-    pub text: String,
-    /// What is wrong, and where.
-    pub why: String,
-}
-
 impl Sieve {
     /// Lines that match each of the first and none of the others.
     pub fn new(all_of: &[String], none_of: &[String], case: Case) -> Result<Self, BadExpression> {
-        let compiled = |texts: &[String]| texts.iter().map(|text| compiled(text, case)).collect::<Result<Vec<_>, _>>();
+        let compiled = |texts: &[String]| texts.iter().map(|text| compile(text, case)).collect::<Result<Vec<_>, _>>();
         Ok(Self { all_of: compiled(all_of)?, none_of: compiled(none_of)? })
     }
 
@@ -33,12 +23,6 @@ impl Sieve {
     pub fn passes(&self, line: &[u8]) -> bool {
         self.all_of.iter().all(|regex| regex.is_match(line)) && !self.none_of.iter().any(|regex| regex.is_match(line))
     }
-}
-
-fn compiled(text: &str, case: Case) -> Result<Regex, BadExpression> {
-    let bad = |why: String| BadExpression { text: text.to_owned(), why };
-    parse(text, case).map_err(|error| bad(error.to_string()))?;
-    RegexBuilder::new(text).case_insensitive(case == Case::Ignored).build().map_err(|_| bad("it is too large".to_owned()))
 }
 
 #[cfg(test)]

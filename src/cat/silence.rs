@@ -3,7 +3,7 @@
 //! sse-bridge was asked for pings, so it speaks every 15 s at least, and says who it is in its first bytes. Where pings come more often, silence is
 //! doubted sooner. Other servers have promised nothing, and are not doubted here.
 
-use core::time::Duration;
+use std::time::Duration;
 
 /// What a stream of ours begins with.
 const OURS: &[u8] = b": sse-bridge\n";

@@ -7,10 +7,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{ConfigError, invalid, time_within, value};
+use crate::expression::{self, Case};
 use crate::mapping::field::Field;
 use crate::mapping::grouping::Rule;
 use crate::mapping::{EventType, Format, Mapping, Parts, cri, json};
-use crate::shaping::{Shaping, expression};
+use crate::shaping::Shaping;
 
 /// After so much silence nothing more is waited for, where nobody says otherwise.
 const WAIT: Duration = Duration::from_millis(500);
@@ -144,7 +145,9 @@ impl MappingLayer {
         match (self.multiline, &self.multiline_start) {
             (Some(_), Some(_)) => Err(invalid("--multiline and --multiline-start both say what goes on", "say one of them")),
             (Some(MultilineName::Indent), None) => Ok(Some(Rule::Indent)),
-            (None, Some(text)) => Ok(Some(Rule::Start(super::shaping::expressed("--multiline-start", expression::compile(text))?))),
+            (None, Some(text)) => {
+                Ok(Some(Rule::Start(super::shaping::expressed("--multiline-start", expression::compile(text, Case::Counts))?)))
+            }
             (None, None) => Ok(None),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::{ConfigError, invalid};
-use crate::shaping::expression::{self, BadExpression};
+use crate::expression::{self, BadExpression, Case};
 use crate::shaping::rate::Rate;
 use crate::shaping::redaction::Redaction;
 use crate::shaping::{Escapes, Shaping};
@@ -52,7 +52,7 @@ impl ShapingLayer {
         if self.redact_with.is_some() && self.redact.is_empty() {
             return Err(invalid("--redact-with stands in place of what --redact finds, and there is none", "--redact REGEX"));
         }
-        let expressions = self.redact.iter().map(|text| expressed("--redact", expression::compile(text)));
+        let expressions = self.redact.iter().map(|text| expressed("--redact", expression::compile(text, Case::Counts)));
         let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
         let replacement = self.redact_with.as_deref().unwrap_or(REDACTED);
         Ok(Arc::new(Shaping {

@@ -12,7 +12,6 @@
 //! and repeats nothing.
 
 pub mod escapes;
-pub mod expression;
 mod made;
 pub mod rate;
 pub mod redaction;

@@ -29,36 +29,58 @@ fn object(event: &[u8], out: &mut Vec<u8>, room: &mut Vec<u8>, clock: &mut Clock
     if data_lines(event).next().is_none() {
         return;
     }
-    let (id, kind) = (id_of(event), kind_of(event));
-    out.extend_from_slice(b"{\"id\":");
-    optional_string(out, id);
-    out.extend_from_slice(b",\"time\":");
-    optional_string(out, id.and_then(|id| clock.time_of(id)));
-    out.extend_from_slice(b",\"channel\":");
-    optional_string(out, id.and_then(|id| id.splitn(2, |byte| *byte == b'/').nth(1)));
-    out.extend_from_slice(b",\"type\":");
-    optional_string(out, kind);
-    out.extend_from_slice(b",\"data\":");
-    let data = data_of(event, room);
-    // The data of control events is JSON that we have written ourselves; what a damaged disk has made of it is text.
-    if kind.is_some_and(is_reserved) && serde_json::from_slice::<IgnoredAny>(data).is_ok() && !data.contains(&b'\n') {
-        out.extend_from_slice(data);
-    } else {
-        string(out, data);
+    let id = id_of(event);
+    let channel = id.and_then(|id| id.splitn(2, |byte| *byte == b'/').nth(1));
+    let object =
+        Object { id, time: id.and_then(|id| clock.time_of(id)), channel, kind: kind_of(event), data: data_of(event, room) };
+    object.write(out);
+}
+
+/// What a line says. All of it is UTF-8.
+#[derive(Debug, Clone, Copy)]
+pub struct Object<'a> {
+    /// The id, if there is one.
+    pub id: Option<&'a [u8]>,
+    /// When it was, as text.
+    pub time: Option<&'a [u8]>,
+    /// The channel.
+    pub channel: Option<&'a [u8]>,
+    /// The type, if it has one.
+    pub kind: Option<&'a [u8]>,
+    /// Its lines, joined by LF.
+    pub data: &'a [u8],
+}
+
+impl Object<'_> {
+    /// Writes it, with the LF behind it.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let Self { id, time, channel, kind, data } = *self;
+        for (name, text) in [(&b"{\"id\":"[..], id), (b",\"time\":", time), (b",\"channel\":", channel), (b",\"type\":", kind)] {
+            out.extend_from_slice(name);
+            optional_string(out, text);
+        }
+        out.extend_from_slice(b",\"data\":");
+        // The data of control events is JSON that a daemon has written itself; what a damaged disk or a stranger has made of it is text.
+        if kind.is_some_and(is_reserved) && serde_json::from_slice::<IgnoredAny>(data).is_ok() {
+            // A line break in JSON stands between words only.
+            out.extend(data.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
+        } else {
+            string(out, data);
+        }
+        out.extend_from_slice(b"}\n");
     }
-    out.extend_from_slice(b"}\n");
 }
 
 /// Times as text. Most events have the time of the one before.
-#[derive(Default)]
-struct Clock {
+#[derive(Debug, Default)]
+pub struct Clock {
     millis: Vec<u8>,
     text: Vec<u8>,
 }
 
 impl Clock {
     /// The time in an id, if it is one that can be written.
-    fn time_of(&mut self, id: &[u8]) -> Option<&[u8]> {
+    pub fn time_of(&mut self, id: &[u8]) -> Option<&[u8]> {
         let millis = id.split(|byte| *byte == b'-').next()?;
         if millis != self.millis {
             self.millis = millis.to_vec();

@@ -116,12 +116,6 @@ impl Parser {
         self.block.size() > 0 || self.block.is_too_large || self.line.first().is_some_and(|first| *first != b':')
     }
 
-    /// Whether a block has begun that has not ended.
-    #[must_use]
-    pub fn is_inside_block(&self) -> bool {
-        self.held() > 0 || self.block.is_too_large
-    }
-
     fn hold(&mut self, bytes: &[u8]) {
         self.unfinished += bytes.len();
         let room = (self.most + 64).saturating_sub(self.held());
@@ -231,9 +225,9 @@ mod tests {
     fn the_time_to_come_back_is_read() {
         let mut parser = Parser::new(100);
         parser.push(b"retry: 1500\nretry: x\nretry:\nid: 3\ndata: a\n", |_| panic!("it has not ended"));
-        assert_eq!((parser.retry(), parser.id(), parser.is_inside_block()), (Some(1500), &b""[..], true));
+        assert_eq!((parser.retry(), parser.id(), parser.is_inside_event()), (Some(1500), &b""[..], true));
         parser.push(b"\n", |_| {});
-        assert_eq!((parser.id(), parser.is_inside_block()), (&b"3"[..], false));
+        assert_eq!((parser.id(), parser.is_inside_event()), (&b"3"[..], false));
     }
 
     #[test]

@@ -3,22 +3,24 @@ use std::process::{Command, Stdio};
 use crate::harness::{Bridge, command, eventually};
 use crate::scene::{all_of, lines_of, sh, stat, until_line, zombies_of};
 
-/// The command line of a daemon that is the first process of a namespace of its own; none where that is not permitted.
-fn as_init(words: &[&str]) -> Option<Command> {
-    let mut trying = Command::new("unshare");
-    let permitted = trying
-        .args(["--pid", "--fork", "--mount-proc", "true"])
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success());
-    if !permitted {
-        println!("skipped: no namespaces here");
-        return None;
-    }
-    let mut starting = Command::new("unshare");
-    starting.args(["--pid", "--fork", "--kill-child", "--mount-proc", env!("CARGO_BIN_EXE_sse-bridge")]).args(words);
+/// The command line of a daemon that is the first process of a namespace of its own: as root, or as one who may be root in it.
+fn as_init(words: &[&str]) -> Command {
+    let ways: [&[&str]; 2] = [&["--pid"], &["--user", "--map-root-user", "--pid"]];
+    let unshare = |way: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(way).args(["--fork", "--kill-child", "--mount-proc"]);
+        command
+    };
+    let is_permitted =
+        |way: &&&[&str]| unshare(way).arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let way = ways
+        .iter()
+        .find(is_permitted)
+        .expect("this machine lets a process have a namespace of processes of its own (unshare --pid)");
+    let mut starting = unshare(way);
+    starting.arg(env!("CARGO_BIN_EXE_sse-bridge")).args(words);
     starting.env_remove("STATE_DIRECTORY");
-    Some(starting)
+    starting
 }
 
 /// The daemon inside: the only child of `unshare`.
@@ -33,7 +35,7 @@ fn inside(bridge: &Bridge) -> u32 {
 fn orphans_are_waited_for_and_no_exit_code_is_lost() {
     let orphans = "for n in 1 2 3 4 5 6 7 8 9; do (setsid sh -c 'sleep 0.0'$0 & ) ; done; exit 33";
     let words = ["run", "--port", "0", "--restart", "on-failure", "--", "sh", "-c"];
-    let Some(mut starting) = as_init(&words) else { return };
+    let mut starting = as_init(&words);
     starting.args([&format!("echo run; {orphans}"), "5"]);
     let bridge = Bridge::spawn(starting);
     let mut stream = bridge.get("/events/sh/stdout?tail=all");
@@ -49,7 +51,7 @@ fn orphans_are_waited_for_and_no_exit_code_is_lost() {
 
 #[test]
 fn the_first_process_is_stopped_like_any_other() {
-    let Some(mut starting) = as_init(&["run", "--port", "0", "--", "sh", "-c"]) else { return };
+    let mut starting = as_init(&["run", "--port", "0", "--", "sh", "-c"]);
     starting.arg("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done");
     let mut bridge = Bridge::spawn(starting);
     let mut stream = bridge.get("/events/sh/stdout?tail=all");
@@ -63,7 +65,7 @@ fn the_first_process_is_stopped_like_any_other() {
 /// Also without commands: a container's engine may put processes into it.
 #[test]
 fn orphans_of_strangers_are_waited_for() {
-    let Some(starting) = as_init(&["--port", "0", "-"]) else { return };
+    let starting = as_init(&["--port", "0", "-"]);
     let bridge = Bridge::spawn(starting);
     let daemon = inside(&bridge);
     for _ in 0..5 {

@@ -24,7 +24,8 @@ fn growth(history: u64, arguments: &[&str], feed: impl FnOnce(&mut ChildStdin) +
 #[test]
 fn at_rest_it_is_small() {
     let bridge = Bridge::start(&[]);
-    // Most of it are pages of the program itself, of which a build for tests has more.
+    assert!(bridge.own() < 2 * MIB, "{} bytes of its own at rest", bridge.own());
+    // The rest are pages of the program and its libraries, of which a build for tests has more.
     assert!(bridge.resident() < 11 * MIB, "{} bytes at rest", bridge.resident());
 }
 

@@ -174,7 +174,7 @@ impl Cost {
 fn fifty_thousand_lines_a_second_are_read_calmly() {
     // What disturbs one run does not disturb all of them.
     let mut complaints = Vec::new();
-    for _ in 0..scale(3, 2) {
+    for _ in 0..scale(3, 1) {
         let mut reader = Reader::alone(|| Page::open(Kind::Chromium, &["--history", "256MiB"]));
         let cost = one_flood(&mut reader);
         cost.print();

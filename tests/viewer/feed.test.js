@@ -9,6 +9,9 @@ import { Random } from './random.js';
 const timeout = globalThis.setTimeout;
 globalThis.setTimeout = (work, ms, ...rest) => timeout(work, ms / 50, ...rest);
 
+const interval = globalThis.setInterval;
+globalThis.setInterval = (work, ms, ...rest) => interval(work, ms / 50, ...rest);
+
 const pause = (ms) => new Promise((done) => timeout(done, ms));
 
 async function until(what, isSo) {
@@ -115,6 +118,24 @@ test('what is no longer held is told', async () => {
   await until('the last line', () => seen.lines.at(-1) === 'line 29');
   assert.deepEqual(seen.gaps.map(({ reason, lost }) => [reason, lost]), [['dropped', 15]]);
   assert.equal(seen.lines.length, 15);
+  feed.close();
+  daemon.stop();
+});
+
+test('a hub that has missed its own time is woken', async () => {
+  const daemon = await Daemon.start();
+  const said = [];
+  let post;
+  const way = (url, hear) => {
+    post = hear;
+    return { kind: 'test', say: (message) => said.push(message), close() {} };
+  };
+  const { feed } = follow(daemon, { tail: 'all' }, [way]);
+  post({ state: { name: 'reconnecting', at: Date.now() + 60_000 } });
+  await pause(500); // two looks
+  assert.deepEqual(said.filter(({ wake }) => wake), [], 'its time has not come');
+  post({ state: { name: 'reconnecting', at: Date.now() - 3_000 } });
+  await until('it is woken', () => said.some(({ wake }) => wake));
   feed.close();
   daemon.stop();
 });
