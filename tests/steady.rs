@@ -134,8 +134,8 @@ fn nothing_grows_and_nothing_is_allocated_for_a_delivery() {
 /// What is read at once costs a few blocks of memory, however many lines it is.
 fn reading_allocates_nothing_for_a_line() {
     let channels = Channels::new(1 << 20, 1);
-    let fittings = Fittings { max_line: 1 << 20, recipe: Arc::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
-    let manner = Manner { flush_partial: None, writer: Writer::Pipe };
+    let fittings = Fittings { store: Arc::new(Store::new(1)), metrics: Arc::default() };
+    let manner = Manner { max_line: 1 << 20, recipe: Arc::default(), flush_partial: None, writer: Writer::Pipe };
     let mut pipeline = Pipeline::new(&fittings, manner, channels.open("x".parse().unwrap()));
     let lines = [vec![b'x'; 119], b"\n".to_vec()].concat().repeat(500);
     (0..100).for_each(|_| pipeline.push(&lines, Age::New, None)); // until the history drops

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use super::cat::Cat;
-use super::command::CommandLayer;
-use super::layer::Layer;
+use super::command::RunLayer;
+use super::layer::{Layer, SourceLayer};
 use super::{ConfigError, invalid};
 
 /// What is said on the command line.
@@ -51,17 +51,17 @@ impl Arguments {
     pub fn into_layer(self) -> Layer {
         match self.command {
             Some(Command::Run(run)) => run.into_layer(),
-            _ => Layer { sources: self.sources, ..self.layer },
+            _ => Layer { sources: self.sources.into_iter().map(SourceLayer::from).collect(), ..self.layer },
         }
     }
 }
 
 /// Behind an option the name of a subcommand would be taken for a source, and waited for.
-pub(super) fn check_no_subcommand(sources: &[OsString]) -> Result<(), ConfigError> {
+pub(super) fn check_no_subcommand(sources: &[SourceLayer]) -> Result<(), ConfigError> {
     let subcommands = Arguments::command();
-    let is_one = |source: &&OsString| subcommands.get_subcommands().any(|known| **source == *known.get_name());
+    let is_one = |layer: &&SourceLayer| subcommands.get_subcommands().any(|known| *layer.source == *known.get_name());
     let Some(found) = sources.iter().find(is_one) else { return Ok(()) };
-    let found = found.display();
+    let found = found.source.display();
     Err(invalid(
         format!("'{found}' is not a source here, and only the first word can be a subcommand"),
         format!("sse-bridge {found} [OPTIONS] ...; a file of that name is ./{found}"),
@@ -112,8 +112,8 @@ pub struct Run {
 
 impl Run {
     fn into_layer(self) -> Layer {
-        let commands = CommandLayer { command: self.command, ..self.layer.commands };
-        Layer { commands, ..self.layer }
+        let run = RunLayer { command: self.command, ..self.layer.run };
+        Layer { run, ..self.layer }
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::source::Source;
 use super::world::StdinKind;
-use super::{ConfigError, invalid, time_within};
+use super::{ConfigError, invalid, time_within, value};
 use crate::event::ChannelName;
 use crate::source::command::{Command, Input, Manner, Output, Restart, Size, What};
 use crate::source::naming::{MAX_COMMAND_NAME, command_name};
@@ -23,20 +23,24 @@ const KILL_AFTER: Duration = Duration::from_secs(10);
 /// The bounds of `--kill-after`: the daemon's own stop waits for it.
 const KILL_AFTER_BOUNDS: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 
-/// What is said of commands.
+/// What is said of the command of `run`.
 #[derive(Debug, Clone, Default, Args)]
-pub struct CommandLayer {
-    /// The command of `run` and its arguments; on the command line they stand alone.
+pub struct RunLayer {
+    /// It and its arguments; on the command line they stand alone.
     #[arg(skip)]
     pub command: Vec<OsString>,
 
     /// The name of the command of `run`: its channels are NAME/stdout and NAME/stderr, with --pty NAME [default: its file name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<ChannelName>,
+}
 
+/// What is said of how commands are run.
+#[derive(Debug, Clone, Default, Args)]
+pub struct MannerLayer {
     /// Give commands a terminal: they neither hold their output back nor drop colours and progress bars, and write to one channel [default: off]
-    #[arg(long)]
-    pub pty: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
+    pub pty: Option<bool>,
 
     /// The size of that terminal: COLSxROWS [default: 120x30]
     #[arg(long, value_name = "SIZE", value_parser = size)]
@@ -47,12 +51,12 @@ pub struct CommandLayer {
     pub restart: Option<Restart>,
 
     /// How long a command and what it has started may take to end after a signal before they are killed, up to 1h [default: 10s]
-    #[arg(long, value_name = "TIME", value_parser = super::value::duration)]
+    #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub kill_after: Option<Duration>,
 
     /// Pass the daemon's standard input on to the command [default: it reads /dev/null]
-    #[arg(long)]
-    pub stdin: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
+    pub stdin: Option<bool>,
 }
 
 /// `120x30`.
@@ -72,60 +76,88 @@ fn restart(text: &str) -> Result<Restart, String> {
     }
 }
 
-/// What is said of commands, checked.
-#[derive(Debug, Clone, Default)]
-pub struct Commands {
-    /// How all are run.
-    pub manner: Manner,
-    /// That of `run`, if it is asked for.
-    pub run: Option<Source>,
-}
+impl MannerLayer {
+    /// These words, and where they say nothing those of `below`.
+    pub(super) fn over(self, below: &Self) -> Self {
+        Self {
+            pty: self.pty.or(below.pty),
+            size: self.size.or(below.size),
+            restart: self.restart.or(below.restart),
+            kill_after: self.kill_after.or(below.kill_after),
+            stdin: self.stdin.or(below.stdin),
+        }
+    }
 
-impl Commands {
-    /// Checks what needs no other sources.
-    pub(super) fn check(layer: &CommandLayer) -> Result<Self, ConfigError> {
-        if layer.size.is_some() && !layer.pty {
+    /// What it means.
+    pub(super) fn check(&self) -> Result<Manner, ConfigError> {
+        let has_terminal = self.pty == Some(true);
+        if self.size.is_some() && !has_terminal {
             return Err(invalid("--size is about a terminal, and there is none", "--pty gives commands one"));
         }
-        let manner = Manner {
-            output: if layer.pty { Output::Terminal(layer.size.unwrap_or(SIZE)) } else { Output::Pipes },
-            input: if layer.stdin { Input::Passed } else { Input::Nothing },
-            restart: layer.restart.unwrap_or_default(),
-            grace: time_within("--kill-after", layer.kill_after.unwrap_or(KILL_AFTER), KILL_AFTER_BOUNDS)?,
+        Ok(Manner {
+            output: if has_terminal { Output::Terminal(self.size.unwrap_or(SIZE)) } else { Output::Pipes },
+            input: if self.stdin == Some(true) { Input::Passed } else { Input::Nothing },
+            restart: self.restart.unwrap_or_default(),
+            grace: time_within("--kill-after", self.kill_after.unwrap_or(KILL_AFTER), KILL_AFTER_BOUNDS)?,
+        })
+    }
+
+    /// An option that says something of commands; if it is said where there is none, somebody is mistaken.
+    fn said(&self) -> Option<&'static str> {
+        let said = [
+            ("--pty", self.pty.is_some()),
+            ("--size", self.size.is_some()),
+            ("--restart", self.restart.is_some()),
+            ("--kill-after", self.kill_after.is_some()),
+            ("--stdin", self.stdin.is_some()),
+        ];
+        said.into_iter().find_map(|(name, is_said)| is_said.then_some(name))
+    }
+
+    /// Nothing is said of commands by who has none.
+    pub(super) fn refuse_without_command(&self) -> Result<(), ConfigError> {
+        let refuse = |option| {
+            Err(invalid(
+                format!("{option} is about commands, and none is run"),
+                "sse-bridge run -- COMMAND, or NAME=exec:COMMAND LINE as a source",
+            ))
         };
-        let run = match (layer.command.split_first(), &layer.name) {
-            (Some((program, arguments)), name) => {
-                let what = What::Program(program.clone(), arguments.to_vec());
-                Some(source(name.clone(), Command { what, manner })?)
-            }
-            (None, None) => None,
-            (None, Some(name)) => {
-                return Err(invalid(
-                    format!("--name {name} names the command of `sse-bridge run`, which is not asked for"),
-                    "NAME=SOURCE names a source",
-                ));
-            }
-        };
-        Ok(Self { manner, run })
+        self.said().map_or(Ok(()), refuse)
     }
 }
 
-/// What is said of commands must be of one, and standard input goes to one reader.
-pub(super) fn check_beside(layer: &CommandLayer, sources: &[Source], stdin: StdinKind) -> Result<(), ConfigError> {
-    let commands = sources.iter().filter(|source| matches!(source, Source::Command { .. })).count();
-    if let (0, Some(option)) = (commands, said(layer)) {
-        return Err(invalid(
-            format!("{option} is about commands, and none is run"),
-            "sse-bridge run -- COMMAND, or NAME=exec:COMMAND LINE as a source",
-        ));
+impl RunLayer {
+    /// The command, if one is asked for.
+    pub(super) fn check(&self, manner: Manner) -> Result<Option<Source>, ConfigError> {
+        match (self.command.split_first(), &self.name) {
+            (Some((program, arguments)), name) => {
+                let what = What::Program(program.clone(), arguments.to_vec());
+                source(name.clone(), Command { what, manner }).map(Some)
+            }
+            (None, None) => Ok(None),
+            (None, Some(name)) => Err(invalid(
+                format!("--name {name} names the command of `sse-bridge run`, which is not asked for"),
+                "NAME=SOURCE names a source",
+            )),
+        }
+    }
+}
+
+/// Standard input goes to one reader.
+pub(super) fn check_input<'a>(sources: impl Iterator<Item = &'a Source>, stdin: StdinKind) -> Result<(), ConfigError> {
+    let (mut passed, mut is_read) = (0, false);
+    for source in sources {
+        match source {
+            Source::Stdin { .. } => is_read = true,
+            Source::Command { command, .. } if command.manner.input == Input::Passed => passed += 1,
+            _ => {}
+        }
     }
     let refuse = |why: &str, hint: &str| Err(invalid(format!("--stdin cannot pass standard input on: {why}"), hint));
     match stdin {
-        _ if !layer.stdin => Ok(()),
-        _ if sources.iter().any(|source| matches!(source, Source::Stdin { .. })) => {
-            refuse("it is a source of its own", "leave '-' or --stdin out")
-        }
-        _ if commands > 1 => refuse("there are several commands", "its bytes go to one reader only; run one command"),
+        _ if passed == 0 => Ok(()),
+        _ if is_read => refuse("it is a source of its own", "leave '-' or --stdin out"),
+        _ if passed > 1 => refuse("there are several commands", "its bytes go to one reader only; run one command"),
         StdinKind::Terminal => refuse(
             "it is a terminal, which a command in a process group of its own may not read",
             "pipe the input in, or leave --stdin out",
@@ -134,17 +166,6 @@ pub(super) fn check_beside(layer: &CommandLayer, sources: &[Source], stdin: Stdi
         StdinKind::Directory => refuse("it is a directory", "leave --stdin out"),
         StdinKind::Pipe | StdinKind::Readable => Ok(()),
     }
-}
-
-/// An option that says something of commands.
-fn said(layer: &CommandLayer) -> Option<&'static str> {
-    let said = [
-        ("--pty", layer.pty),
-        ("--restart", layer.restart.is_some()),
-        ("--kill-after", layer.kill_after.is_some()),
-        ("--stdin", layer.stdin),
-    ];
-    said.into_iter().find_map(|(name, is_said)| is_said.then_some(name))
 }
 
 /// The source of a command, by this NAME or the one that its program has.
@@ -188,6 +209,7 @@ fn first_word(line: &str) -> Option<OsString> {
 mod tests {
     use super::*;
     use crate::config::cli::Arguments;
+    use crate::config::way::WayLayer;
     use crate::config::world::World;
     use crate::config::{Config, source};
     use clap::Parser;
@@ -196,7 +218,7 @@ mod tests {
         let arguments = Arguments::try_parse_from([&["sse-bridge"], arguments].concat()).map_err(|error| error.to_string())?;
         let world = World { directory: "/srv/dir".into(), stdin, ..World::default() };
         let checked = Config::check(&arguments.into_layer(), &world);
-        checked.map(|config| config.sources).map_err(|error| match error {
+        checked.map(|config| config.feeds.into_iter().map(|feed| feed.source).collect()).map_err(|error| match error {
             ConfigError::Invalid { what, hint } => format!("{what}; {hint}"),
             ConfigError::Resolve(other) => other.to_string(),
         })
@@ -282,7 +304,7 @@ mod tests {
 
     #[test]
     fn an_assignment_is_a_part_of_a_line() {
-        let sources = source::sources(&["exec:A=1 x".into()], &World::default(), 0o620, &Commands::default());
-        assert!(sources.is_err_and(|error| error.to_string().contains("'A=1 x' tells no name")));
+        let source = source::source("exec:A=1 x".as_ref(), &World::default(), &WayLayer::default());
+        assert!(source.is_err_and(|error| error.to_string().contains("'A=1 x' tells no name")));
     }
 }

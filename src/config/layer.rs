@@ -9,14 +9,11 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use super::command::CommandLayer;
-use super::mapping::MappingLayer;
-use super::shaping::ShapingLayer;
-use super::value::{self, Flush};
+use super::command::RunLayer;
+use super::value;
+use super::way::WayLayer;
 use crate::channel::Tail;
 use crate::http::listener::Listen;
-use crate::mapping::EventType;
-use crate::source::file::Begin;
 use crate::store::Sync;
 
 /// What is said of serving.
@@ -25,7 +22,11 @@ use crate::store::Sync;
 pub struct Layer {
     /// Where lines come from; on the command line they stand alone.
     #[arg(skip)]
-    pub sources: Vec<OsString>,
+    pub sources: Vec<SourceLayer>,
+
+    /// The command of `run`, if it is asked for.
+    #[command(flatten)]
+    pub run: RunLayer,
 
     /// The port of every --listen that names none; 0 picks a free one [default: 8080]
     #[arg(long, value_name = "PORT", value_parser = value::port)]
@@ -61,33 +62,13 @@ pub struct Layer {
     #[arg(long, value_name = "TIME", value_parser = value::age)]
     pub keep_age: Option<Duration>,
 
-    /// A longer line becomes several events [default: 1MiB]
-    #[arg(long, value_name = "SIZE", value_parser = value::size)]
-    pub max_line: Option<u64>,
-
-    /// Where files begin that are there at the start: start, end, or -N for the last N lines in up to 256 KiB [default: -1000]
-    #[arg(long, value_name = "PLACE", value_parser = value::begin, allow_hyphen_values = true)]
-    pub from: Option<Begin>,
-
     /// How long a file that was rotated away is kept open after it grew last, up to 1h [default: 5s]
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
     pub rotate_wait: Option<Duration>,
 
     /// Look at files four times a second instead of asking the kernel for hints [default: off]
-    #[arg(long)]
-    pub poll: bool,
-
-    /// When the unfinished line of a source that falls idle becomes an event: TIME or off [default: 1s for named pipes, off for others]
-    #[arg(long, value_name = "TIME", value_parser = value::flush)]
-    pub flush_partial: Option<Flush>,
-
-    /// The rights of a pipe that fifo:PATH makes [default: 0620]
-    #[arg(long, value_name = "MODE", value_parser = value::rights)]
-    pub fifo_mode: Option<u32>,
-
-    /// Delete the pipes of fifo:PATH at the end [default: they stay, and their writers wait]
-    #[arg(long)]
-    pub fifo_remove: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
+    pub poll: Option<bool>,
 
     /// Silence after which a stream gives a sign of life, from 1s to 1h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
@@ -110,24 +91,12 @@ pub struct Layer {
     pub exit_on_eof: Option<Duration>,
 
     /// Copy standard input to standard output, every byte, at once; a slow reader there slows the input [default: off]
-    #[arg(short, long)]
-    pub tee: bool,
+    #[arg(short, long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
+    pub tee: Option<bool>,
 
-    /// What is said of commands.
+    /// What is said of all sources.
     #[command(flatten)]
-    pub commands: CommandLayer,
-
-    /// The type of every event, for addEventListener(TYPE) [default: none, for onmessage]
-    #[arg(long, value_name = "TYPE")]
-    pub event_type: Option<EventType>,
-
-    /// How lines become events.
-    #[command(flatten)]
-    pub mapping: MappingLayer,
-
-    /// What becomes of events.
-    #[command(flatten)]
-    pub shaping: ShapingLayer,
+    pub way: WayLayer,
 
     /// The title of the page [default: the source and the host, with its port if that is not 8080]
     #[arg(long, value_name = "TEXT")]
@@ -138,8 +107,8 @@ pub struct Layer {
     pub allow_host: Vec<String>,
 
     /// Let everybody read who reaches an address that is not loopback [default: off]
-    #[arg(long)]
-    pub allow_anonymous: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
+    pub allow_anonymous: Option<bool>,
 
     /// Pages of this origin (https://example.com, or *) may read the streams; may be repeated [default: none]
     #[arg(long, value_name = "ORIGIN")]
@@ -160,6 +129,21 @@ pub struct Layer {
     /// Check the command line, touch nothing, and exit [default: off]
     #[arg(long)]
     pub check: bool,
+}
+
+/// One source, and what is said of it alone.
+#[derive(Debug, Clone, Default)]
+pub struct SourceLayer {
+    /// `[NAME=]SPEC`.
+    pub source: OsString,
+    /// What is not said here is as for all sources.
+    pub way: Option<WayLayer>,
+}
+
+impl From<OsString> for SourceLayer {
+    fn from(source: OsString) -> Self {
+        Self { source, way: None }
+    }
 }
 
 /// The form of messages.

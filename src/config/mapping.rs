@@ -79,6 +79,23 @@ fn field(text: &str) -> Result<Field, String> {
 }
 
 impl MappingLayer {
+    /// These words, and where they say nothing those of `below`. Who says a format of his own says with it what its fields are, and who says what goes
+    /// on with the line before says all of that.
+    pub(super) fn over(self, below: &Self) -> Self {
+        let (of_fields, of_groups) = (self.format.is_none(), self.multiline.is_none() && self.multiline_start.is_none());
+        let fields = if of_fields { below.clone() } else { Self::default() };
+        let groups = if of_groups { below.clone() } else { Self::default() };
+        Self {
+            format: self.format.or(fields.format),
+            event_type_field: self.event_type_field.or(fields.event_type_field),
+            data_field: self.data_field.or(fields.data_field),
+            only_fields: if self.only_fields.is_empty() { fields.only_fields } else { self.only_fields },
+            multiline: self.multiline.or(groups.multiline),
+            multiline_start: self.multiline_start.or(groups.multiline_start),
+            multiline_wait: self.multiline_wait.or(below.multiline_wait),
+        }
+    }
+
     /// What it means, with the type of every event, and where events are shaped so.
     pub(super) fn check(&self, event_type: Option<&EventType>, shaping: &Shaping) -> Result<Arc<Mapping>, ConfigError> {
         let format = self.format.unwrap_or_default();

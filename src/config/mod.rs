@@ -6,6 +6,7 @@
 pub mod cat;
 pub mod cli;
 pub mod command;
+pub mod feed;
 pub mod layer;
 pub mod mapping;
 pub mod shaping;
@@ -13,27 +14,25 @@ pub mod source;
 pub mod state;
 pub mod title;
 pub mod value;
+pub mod way;
 pub mod world;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::channel::Tail;
 use crate::http::host::HostNames;
 use crate::http::listener::{self, ListenError, ListenHost};
 use crate::http::origin::Origins;
-use crate::mapping::EventType;
-use crate::pipeline::middle::Recipe;
-use crate::source::file::{Begin, Hints};
+use crate::source::command::Command;
+use crate::source::file::Hints;
 
-use command::Commands;
+use feed::Feed;
 use layer::{Layer, LogFormat};
 use source::Source;
 use state::State;
 use title::Title;
-use value::Flush;
 use world::{StdinKind, World};
 
 /// The port where nobody says another.
@@ -44,9 +43,6 @@ const HISTORY: u64 = 64 << 20;
 
 /// The least history: a few batches.
 const LEAST_HISTORY: u64 = 256 << 10;
-
-/// The bounds of `--max-line`, in bytes: a browser holds a line as one string.
-const MAX_LINE: (u64, u64) = (16, 256 << 20);
 
 /// The bounds of `--retry`: Firefox does not come back sooner, and a day is for ever.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(86_400));
@@ -66,9 +62,6 @@ const EXIT_ON_EOF: (Duration, Duration) = (Duration::ZERO, YEAR);
 /// The bounds of `--rotate-wait`: an open file that was deleted keeps its space on the disk.
 const ROTATE_WAIT: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(3600));
 
-/// The bounds of `--flush-partial`.
-const FLUSH_PARTIAL: (Duration, Duration) = (Duration::from_millis(10), YEAR);
-
 /// The most clients: more than a machine has descriptors.
 const MOST_CLIENTS: usize = 1_000_000;
 
@@ -76,15 +69,11 @@ const MOST_CLIENTS: usize = 1_000_000;
 #[derive(Debug)]
 pub struct Config {
     /// Where lines come from, at least one.
-    pub sources: Vec<Source>,
+    pub feeds: Vec<Feed>,
     /// What standard input is, read or not.
     pub stdin: StdinKind,
     /// How files are followed.
     pub following: Following,
-    /// After how long an unfinished line becomes an event.
-    pub flush_partial: FlushPartial,
-    /// Whether the pipes of `fifo:` are deleted at the end.
-    pub fifo_at_end: FifoAtEnd,
     /// Where clients connect.
     pub listen: Addresses,
     /// What a client gets that asks for nothing.
@@ -93,8 +82,6 @@ pub struct Config {
     pub history: usize,
     /// What survives the daemon, if anything does.
     pub state: Option<State>,
-    /// Bytes up to which a line stays whole.
-    pub max_line: usize,
     /// Silence after which a stream gives a sign of life.
     pub heartbeat: Duration,
     /// When browsers come back.
@@ -107,10 +94,6 @@ pub struct Config {
     pub at_eof: AtEof,
     /// Whether the input goes to standard output as well.
     pub tee: Copying,
-    /// The type of every event.
-    pub event_type: Option<EventType>,
-    /// How lines become events.
-    pub recipe: Arc<Recipe>,
     /// The title of the page.
     pub title: Title,
     /// Names that may stand in Host.
@@ -122,32 +105,10 @@ pub struct Config {
 /// How files are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Following {
-    /// Where files begin that are there at the start.
-    pub begin: Begin,
     /// How long a rotated file is kept after it grew last.
     pub rotate_wait: Duration,
     /// Whether the kernel is asked for hints.
     pub hints: Hints,
-}
-
-/// When an unfinished line of an idle source becomes an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlushPartial {
-    /// After a second for named pipes, whose writers may die inside a line; else when it ends.
-    Usual,
-    /// After this time, for all sources.
-    After(Duration),
-    /// When it ends.
-    Never,
-}
-
-/// What becomes of the pipes of `fifo:` when the daemon stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FifoAtEnd {
-    /// They stay: writers wait for the next run.
-    Stays,
-    /// They are deleted.
-    Removed,
 }
 
 /// Where clients connect.
@@ -201,17 +162,18 @@ impl Config {
     /// How long commands may take to end; none if there are none.
     #[must_use]
     pub fn grace(&self) -> Option<Duration> {
-        let grace = |source: &Source| if let Source::Command { command, .. } = source { Some(command.manner.grace) } else { None };
-        self.sources.iter().filter_map(grace).max()
+        self.commands().map(|command| command.manner.grace).max()
+    }
+
+    /// The commands that are run.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.feeds.iter().filter_map(|feed| if let Source::Command { command, .. } = &feed.source { Some(command) } else { None })
     }
 
     /// Validates a layer.
     pub fn check(layer: &Layer, world: &World) -> Result<Self, ConfigError> {
         cli::check_no_subcommand(&layer.sources)?;
-        let commands = Commands::check(&layer.commands)?;
-        let sources = source::sources(&layer.sources, world, layer.fifo_mode.unwrap_or(0o620), &commands)?;
-        command::check_beside(&layer.commands, &sources, world.stdin)?;
-        let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
+        let feeds = feed::feeds(layer, world)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {
             return Err(invalid(format!("--history {} is too small", bytesize::ByteSize(history)), "it takes at least 256KiB"));
@@ -221,50 +183,31 @@ impl Config {
             tail: layer.tail.unwrap_or(Tail::Newest(10)),
             history: usize::try_from(history).map_err(|_| invalid("--history is too large for this machine", "say less"))?,
             state: State::check(layer, world)?,
-            max_line: usize::try_from(max_line).map_err(|_| invalid("--max-line is too large for this machine", "say less"))?,
             heartbeat: time_within("--heartbeat", layer.heartbeat.unwrap_or(Duration::from_secs(15)), HEARTBEAT)?,
             retry: time_within("--retry", layer.retry.unwrap_or(Duration::from_secs(2)), RETRY)?,
             max_clients: max_clients(layer.max_clients.unwrap_or(1000))?,
             write_timeout: time_within("--write-timeout", layer.write_timeout.unwrap_or(Duration::from_secs(600)), WRITE_TIMEOUT)?,
             stdin: world.stdin,
             following: following(layer)?,
-            flush_partial: flush_partial(layer.flush_partial)?,
-            fifo_at_end: if layer.fifo_remove { FifoAtEnd::Removed } else { FifoAtEnd::Stays },
-            at_eof: at_eof(layer.exit_on_eof, &sources)?,
-            tee: copying(layer.tee, &sources)?,
-            event_type: layer.event_type.clone(),
-            recipe: recipe(layer)?,
-            title: layer.title.clone().map_or_else(|| Title::usual(&sources, world.hostname.as_deref()), Title::Said),
+            at_eof: at_eof(layer.exit_on_eof, &feeds)?,
+            tee: copying(layer.tee == Some(true), &feeds)?,
+            title: layer.title.clone().map_or_else(|| Title::usual(&feeds, world.hostname.as_deref()), Title::Said),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
-            sources,
+            feeds,
         })
     }
 }
 
-fn recipe(layer: &Layer) -> Result<Arc<Recipe>, ConfigError> {
-    let shaping = layer.shaping.check()?;
-    Ok(Arc::new(Recipe { mapping: layer.mapping.check(layer.event_type.as_ref(), &shaping)?, shaping }))
-}
-
 fn following(layer: &Layer) -> Result<Following, ConfigError> {
     Ok(Following {
-        begin: layer.from.unwrap_or(Begin::Last(1000)),
         rotate_wait: time_within("--rotate-wait", layer.rotate_wait.unwrap_or(Duration::from_secs(5)), ROTATE_WAIT)?,
-        hints: if layer.poll { Hints::Off } else { Hints::Kernel },
+        hints: if layer.poll == Some(true) { Hints::Off } else { Hints::Kernel },
     })
 }
 
-fn flush_partial(patience: Option<Flush>) -> Result<FlushPartial, ConfigError> {
-    Ok(match patience {
-        None => FlushPartial::Usual,
-        Some(Flush::Off) => FlushPartial::Never,
-        Some(Flush::After(time)) => FlushPartial::After(time_within("--flush-partial", time, FLUSH_PARTIAL)?),
-    })
-}
-
-fn copying(is_asked: bool, sources: &[Source]) -> Result<Copying, ConfigError> {
-    let has_stdin = sources.iter().any(|source| matches!(source, Source::Stdin { .. }));
+fn copying(is_asked: bool, feeds: &[Feed]) -> Result<Copying, ConfigError> {
+    let has_stdin = feeds.iter().any(|feed| matches!(feed.source, Source::Stdin { .. }));
     match is_asked {
         true if has_stdin => Ok(Copying::ToStdout),
         true => Err(invalid("--tee copies standard input, which is not read", "add '-' to the sources, or leave --tee out")),
@@ -284,8 +227,8 @@ fn max_clients(count: usize) -> Result<usize, ConfigError> {
     Err(invalid(format!("--max-clients {count} is out of bounds"), format!("it takes 1 to {MOST_CLIENTS}")))
 }
 
-fn at_eof(patience: Option<Duration>, sources: &[Source]) -> Result<AtEof, ConfigError> {
-    if patience.is_some() && !sources.iter().any(Source::ends) {
+fn at_eof(patience: Option<Duration>, feeds: &[Feed]) -> Result<AtEof, ConfigError> {
+    if patience.is_some() && !feeds.iter().any(|feed| feed.source.ends()) {
         return Err(invalid(
             "--exit-on-eof waits for the end of a source, and none of these ends",
             "add '-' or a command that is not always restarted, or leave it out; Ctrl-C stops",
@@ -317,7 +260,7 @@ fn addresses(layer: &Layer) -> Result<Addresses, ConfigError> {
     }
     let addresses = listener::resolve(&layer.listen, port)?;
     match addresses.iter().find(|address| !is_loopback(address)) {
-        Some(public) if !layer.allow_anonymous => Err(invalid(
+        Some(public) if layer.allow_anonymous != Some(true) => Err(invalid(
             format!("refused to listen on {public}: everybody who reaches it could read"),
             "--allow-anonymous if that is meant; otherwise leave --listen out and put a proxy that asks who it is in front",
         )),

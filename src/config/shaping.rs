@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::{ConfigError, invalid};
+use super::{ConfigError, invalid, value};
 use crate::expression::{self, BadExpression, Case};
 use crate::shaping::rate::Rate;
 use crate::shaping::redaction::Redaction;
@@ -18,8 +18,8 @@ const REDACTED: &str = "[redacted]";
 #[derive(Debug, Clone, Default, Args)]
 pub struct ShapingLayer {
     /// Take out colours, links and all else that only a terminal understands [default: off]
-    #[arg(long)]
-    pub strip_ansi: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
+    pub strip_ansi: Option<bool>,
 
     /// Replace what matches, before anything is stored or sent; may be repeated [default: none]
     #[arg(long, value_name = "REGEX")]
@@ -47,6 +47,19 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 impl ShapingLayer {
+    /// These words, and where they say nothing those of `below`.
+    pub(super) fn over(self, below: &Self) -> Self {
+        let or = |own: Vec<String>, below: &Vec<String>| if own.is_empty() { below.clone() } else { own };
+        Self {
+            strip_ansi: self.strip_ansi.or(below.strip_ansi),
+            redact: or(self.redact, &below.redact),
+            redact_with: self.redact_with.or_else(|| below.redact_with.clone()),
+            matching: or(self.matching, &below.matching),
+            dropping: or(self.dropping, &below.dropping),
+            rate_limit: self.rate_limit.or(below.rate_limit),
+        }
+    }
+
     /// What it means.
     pub(super) fn check(&self) -> Result<Arc<Shaping>, ConfigError> {
         if self.redact_with.is_some() && self.redact.is_empty() {
@@ -56,7 +69,7 @@ impl ShapingLayer {
         let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
         let replacement = self.redact_with.as_deref().unwrap_or(REDACTED);
         Ok(Arc::new(Shaping {
-            escapes: if self.strip_ansi { Escapes::Stripped } else { Escapes::Kept },
+            escapes: if self.strip_ansi == Some(true) { Escapes::Stripped } else { Escapes::Kept },
             redaction: (!expressions.is_empty()).then(|| Redaction::new(expressions, replacement)),
             matching: expressed("--match", expression::compile_any(&self.matching))?,
             dropping: expressed("--drop", expression::compile_any(&self.dropping))?,
@@ -88,7 +101,7 @@ mod tests {
 
     fn check(arguments: &[&str]) -> Result<Recipe, String> {
         let arguments = Arguments::try_parse_from([&["sse-bridge"], arguments].concat()).map_err(|error| error.to_string())?;
-        let layer = arguments.into_layer();
+        let layer = arguments.into_layer().way;
         let said = |error| match error {
             ConfigError::Invalid { what, hint } => format!("{what}; {hint}"),
             ConfigError::Resolve(other) => other.to_string(),

@@ -20,7 +20,8 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::sys::statfs::{self, statfs};
 
-use super::command::{self, Commands};
+use super::command;
+use super::way::WayLayer;
 use super::world::{StdinKind, World};
 use super::{ConfigError, invalid};
 use crate::channel::{self, Expected, Segment};
@@ -76,6 +77,12 @@ impl Source {
             Self::Fifo { .. } | Self::Files(_) => false,
             Self::Command { command, .. } => command.manner.restart != Restart::Always,
         }
+    }
+
+    /// Whether it is run.
+    #[must_use]
+    pub fn is_command(&self) -> bool {
+        matches!(self, Self::Command { .. })
     }
 
     /// The names that its channels could have, also those of files that are not there yet.
@@ -157,27 +164,30 @@ fn expected_part(part: &Part) -> Segment {
 const SOURCES: &str = "a source is '-' (standard input), a path, a quoted glob, fifo:PATH, file:PATH or exec:COMMAND LINE, with NAME= before it for \
                        a name of its own";
 
-/// Reads all sources, behind the command of `run`; standard input is the only one if none is given. Pipes are made with the rights `fifo_mode`.
+/// Standard input, where nobody says anything else.
 ///
 /// # Errors
-/// One of them is none, or they cannot stand beside one another: they would share the lines of one pipe, or come to the same name.
-pub fn sources(texts: &[OsString], world: &World, fifo_mode: u32, commands: &Commands) -> Result<Vec<Source>, ConfigError> {
-    let given = texts.iter().map(|text| source(text, world, fifo_mode, commands));
-    let mut sources = commands.run.iter().cloned().map(Ok).chain(given).collect::<Result<Vec<_>, _>>()?;
-    if sources.is_empty() {
-        if world.stdin == StdinKind::Terminal {
-            return Err(invalid(
-                "nothing to read: standard input is a terminal",
-                "COMMAND | sse-bridge, a FILE to follow, or '-' to type the lines",
-            ));
-        }
-        sources.push(Source::Stdin { channel: stdin_name() });
+/// Somebody would have to type the lines.
+pub(super) fn standard_input(world: &World) -> Result<Source, ConfigError> {
+    if world.stdin == StdinKind::Terminal {
+        return Err(invalid(
+            "nothing to read: standard input is a terminal",
+            "COMMAND | sse-bridge, a FILE to follow, or '-' to type the lines",
+        ));
     }
-    together::check_together(&sources)?;
+    Ok(Source::Stdin { channel: stdin_name() })
+}
+
+/// What each source may say alone and not beside the others.
+///
+/// # Errors
+/// They would share the lines of one pipe, or come to the same name; or standard input gives none.
+pub(super) fn check_together(sources: &[&Source], world: &World) -> Result<(), ConfigError> {
+    together::check_together(sources)?;
     if sources.iter().any(|source| matches!(source, Source::Stdin { .. })) {
         check_stdin(world.stdin)?;
     }
-    Ok(sources)
+    Ok(())
 }
 
 pub(super) fn stdin_name() -> ChannelName {
@@ -192,8 +202,11 @@ fn check_stdin(stdin: StdinKind) -> Result<(), ConfigError> {
     }
 }
 
-/// Reads one source.
-fn source(text: &OsStr, world: &World, fifo_mode: u32, commands: &Commands) -> Result<Source, ConfigError> {
+/// Reads one source: commands are run, and pipes made, as it is said.
+///
+/// # Errors
+/// It is none.
+pub(super) fn source(text: &OsStr, world: &World, said: &WayLayer) -> Result<Source, ConfigError> {
     let (name, spec) = split_name(text);
     let name = name.map(parse_name).transpose()?;
     let (scheme, rest) = split_scheme(spec);
@@ -204,7 +217,7 @@ fn source(text: &OsStr, world: &World, fifo_mode: u32, commands: &Commands) -> R
         return Err(invalid(format!("could not use '{}' as a source", text.display()), SOURCES));
     }
     if scheme == Some("exec") {
-        return command::source(name, Command { what: What::Line(rest.to_owned()), manner: commands.manner });
+        return command::source(name, Command { what: What::Line(rest.to_owned()), manner: said.manner.check()? });
     }
     let path = whole(&world.directory, Path::new(rest));
     match scheme {
@@ -215,7 +228,7 @@ fn source(text: &OsStr, world: &World, fifo_mode: u32, commands: &Commands) -> R
             "'DIR/*.log' (quoted) follows the files of a directory",
         )),
         None if is_wild(rest) => matching(name, &absolute(&world.directory, Path::new(rest)), text),
-        Some("fifo") => fifo(name, path, fifo_mode),
+        Some("fifo") => fifo(name, path, said.rights()),
         _ => file(name, path, scheme),
     }
 }

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use super::USUAL_PORT;
+use super::feed::Feed;
 use super::source::{Source, own_name, stdin_name};
 use crate::event::ChannelName;
 use crate::source::file::{Files, Glob};
@@ -26,9 +27,9 @@ pub enum Title {
 
 impl Title {
     /// The usual one for these sources, of which there is at least one.
-    pub(super) fn usual(sources: &[Source], host: Option<&str>) -> Self {
-        let first = sources.first().map(shown).unwrap_or_default();
-        let what = match sources.len() {
+    pub(super) fn usual(feeds: &[Feed], host: Option<&str>) -> Self {
+        let first = feeds.first().map(|feed| shown(&feed.source)).unwrap_or_default();
+        let what = match feeds.len() {
             0 | 1 => first,
             count => format!("{first} and {} more", count - 1),
         };
@@ -88,14 +89,23 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
-    use crate::config::command::Commands;
-    use crate::config::source::sources;
+    use crate::config::feed::feeds;
+    use crate::config::layer::{Layer, SourceLayer};
+    use crate::config::way::WayLayer;
     use crate::config::world::World;
 
+    fn read(sources: Vec<OsString>, world: &World) -> Vec<Feed> {
+        feeds(&Layer { sources: sources.into_iter().map(SourceLayer::from).collect(), ..Layer::default() }, world).unwrap()
+    }
+
+    fn stdin() -> [Feed; 1] {
+        [Feed { source: Source::Stdin { channel: stdin_name() }, way: WayLayer::default().check().unwrap() }]
+    }
+
     fn title(texts: &[&str]) -> String {
-        let texts: Vec<_> = texts.iter().map(OsString::from).collect();
+        let texts = texts.iter().map(OsString::from).collect();
         let world = World { directory: "/work".into(), ..World::default() };
-        Title::usual(&sources(&texts, &world, 0o620, &Commands::default()).unwrap(), Some("build.example")).on(8080)
+        Title::usual(&read(texts, &world), Some("build.example")).on(8080)
     }
 
     #[test]
@@ -125,21 +135,18 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_name_has_none() {
-        let only = [Source::Stdin { channel: stdin_name() }];
-        assert_eq!(Title::usual(&only, None).on(80), "standard input");
+        assert_eq!(Title::usual(&stdin(), None).on(80), "standard input");
     }
 
     #[test]
     fn daemons_of_one_machine_differ() {
-        let only = [Source::Stdin { channel: stdin_name() }];
-        assert_eq!(Title::usual(&only, Some("build")).on(8081), "standard input · build:8081");
+        assert_eq!(Title::usual(&stdin(), Some("build")).on(8081), "standard input · build:8081");
         assert_eq!(Title::Said("nightly".to_owned()).on(8081), "nightly");
     }
 
     #[test]
     fn the_name_of_a_file_turns_nothing_around() {
         let path = OsString::from_vec(b"/srv/none/a\x1b\xe2\x80\xaegpj\xff.log".to_vec());
-        let sources = sources(&[path], &World::default(), 0o620, &Commands::default()).unwrap();
-        assert_eq!(Title::usual(&sources, None).on(80), "a\u{FFFD}\u{FFFD}gpj\u{FFFD}.log");
+        assert_eq!(Title::usual(&read(vec![path], &World::default()), None).on(80), "a\u{FFFD}\u{FFFD}gpj\u{FFFD}.log");
     }
 }

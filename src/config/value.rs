@@ -43,6 +43,15 @@ pub fn sync(text: &str) -> Result<Sync, String> {
     }
 }
 
+/// Whether something is on.
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("expected yes or no".to_owned()),
+    }
+}
+
 /// A port.
 pub fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected a number from 0 to 65535".to_owned())

@@ -187,12 +187,7 @@ impl Daemon {
         };
         daemon.attend_to_children().map_err(unexpected("could not listen for signals"))?;
         let (store, channels) = daemon.open_store(&config)?;
-        let fittings = Fittings {
-            max_line: config.max_line,
-            recipe: Arc::clone(&config.recipe),
-            store: Arc::new(store),
-            metrics: Arc::clone(&daemon.metrics),
-        };
+        let fittings = Fittings { store: Arc::new(store), metrics: Arc::clone(&daemon.metrics) };
         let reading = Reading { channels: &channels, fittings, stop: &daemon.reading, groups: &daemon.groups };
         daemon.to_end = reading.start(&config, &mut daemon.tasks)?;
         let address = listeners.first().map(TcpListener::local_addr).transpose();
@@ -262,7 +257,6 @@ impl Daemon {
             hosts: config.hosts,
             origins: config.origins,
             title,
-            event_type: config.event_type,
             tail: config.tail,
             heartbeat: config.heartbeat,
             retry: config.retry,

@@ -1,5 +1,6 @@
 //! Starts what reads: a thread for each stream, each named pipe and each command, and one for all files.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
@@ -10,19 +11,21 @@ use super::STDIN;
 use super::exit::Fatal;
 use super::tasks::{Done, Tasks};
 use crate::channel::Channels;
+use crate::config::feed::Feed;
 use crate::config::source::Source;
+use crate::config::way::{FifoAtEnd, FlushPartial, Way};
 use crate::config::world::StdinKind;
-use crate::config::{Config, Copying, FifoAtEnd, FlushPartial};
+use crate::config::{Config, Copying};
 use crate::event::ChannelName;
 use crate::pipeline::lanes::{self, Lanes};
 use crate::pipeline::middle::MayFlush;
 use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
-use crate::source::Stop;
 use crate::source::command::{Command, Groups, Input, Output, Restart, Runner, What};
 use crate::source::fifo::{Fifo, Make};
-use crate::source::file::{Files, Follower, Options, Stored};
+use crate::source::file::{Files, Follower, Options, Stored, Wanted};
 use crate::source::stream::Stream;
 use crate::source::tee::Tee;
+use crate::source::{SourceKey, Stop};
 
 /// The name of the task that follows files.
 pub const FILES: &str = "files";
@@ -52,9 +55,9 @@ impl Reading<'_> {
         warn_of_unread_input(config);
         let (looked, all_looked) = mpsc::channel();
         let mut files = Vec::new();
-        for (place, source) in config.sources.iter().enumerate() {
+        for (place, Feed { source, way }) in config.feeds.iter().enumerate() {
             match source {
-                Source::Stdin { channel } => self.stdin(channel, config, tasks)?,
+                Source::Stdin { channel } => self.stdin(channel, way, config, tasks)?,
                 Source::Descriptor { channel, path } => {
                     let stream = Stream::open(path, self.stop.clone());
                     let what = format!("could not open '{}'", path.display());
@@ -63,19 +66,19 @@ impl Reading<'_> {
                         channel,
                         stream.map_err(|error| Fatal::unexpected(&what, &error))?,
                         None,
-                        config,
+                        way,
                         tasks,
                     )?;
                 }
                 Source::Fifo { channel, path, make } => {
                     self.channels.expect(source.expected());
                     let fifo = Fifo::new(path.clone(), *make, self.stop.clone());
-                    self.fifo(channel, fifo, *make, config, looked.clone(), tasks)?;
+                    self.fifo(channel, fifo, *make, way, looked.clone(), tasks)?;
                 }
-                Source::Command { name, channels, command } => self.command(place, name, channels, command, config, tasks)?,
+                Source::Command { name, channels, command } => self.command(place, name, channels, command, way, tasks)?,
                 Source::Files(these) => {
                     self.channels.expect(source.expected());
-                    files.push(these.clone());
+                    files.push((SourceKey(place), these.clone(), way));
                 }
             }
         }
@@ -86,22 +89,22 @@ impl Reading<'_> {
         if all_looked.recv_timeout(FIRST_LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
             warn!("a source has not answered for {} s; connections are accepted meanwhile", FIRST_LOOK.as_secs());
         }
-        Ok(config.sources.iter().filter(|source| source.ends()).count())
+        Ok(config.feeds.iter().filter(|feed| feed.source.ends()).count())
     }
 
-    fn manner(writer: Writer, usual: Option<Duration>, config: &Config) -> Manner {
-        let flush_partial = match (config.flush_partial, config.recipe.may_flush()) {
+    fn manner(writer: Writer, usual: Option<Duration>, way: &Way) -> Manner {
+        let flush_partial = match (way.flush_partial, way.recipe.may_flush()) {
             (FlushPartial::Usual, MayFlush::Usual) => usual,
             (FlushPartial::After(pause), MayFlush::Usual | MayFlush::IfAsked) => Some(pause),
             (FlushPartial::Usual | FlushPartial::After(_) | FlushPartial::Never, _) => None,
         };
-        Manner { flush_partial, writer }
+        Manner { max_line: way.max_line, recipe: Arc::clone(&way.recipe), flush_partial, writer }
     }
 
-    fn stdin(&self, channel: &ChannelName, config: &Config, tasks: &mut Tasks) -> Result<(), Fatal> {
+    fn stdin(&self, channel: &ChannelName, way: &Way, config: &Config, tasks: &mut Tasks) -> Result<(), Fatal> {
         let stream = Stream::stdin(self.stop.clone()).map_err(|error| Fatal::unexpected("could not use standard input", &error))?;
         let tee = (config.tee == Copying::ToStdout).then(Tee::new);
-        self.stream(STDIN, channel, stream, tee, config, tasks)
+        self.stream(STDIN, channel, stream, tee, way, tasks)
     }
 
     fn stream(
@@ -110,10 +113,10 @@ impl Reading<'_> {
         channel: &ChannelName,
         stream: Stream,
         tee: Option<Tee>,
-        config: &Config,
+        way: &Way,
         tasks: &mut Tasks,
     ) -> Result<(), Fatal> {
-        let manner = Self::manner(Writer::Pipe, None, config);
+        let manner = Self::manner(Writer::Pipe, None, way);
         let pipeline = Pipeline::new(&self.fittings, manner, self.channels.open(channel.clone()));
         let label = name.to_owned();
         tasks.spawn_source(name, move || Done::Source(label, pipeline::run(stream, pipeline, tee)))
@@ -126,15 +129,15 @@ impl Reading<'_> {
         name: &ChannelName,
         channels: &[ChannelName],
         command: &Command,
-        config: &Config,
+        way: &Way,
         tasks: &mut Tasks,
     ) -> Result<(), Fatal> {
         let writer = match command.manner.output {
             Output::Pipes => Writer::Command,
             Output::Terminal(_) => Writer::File,
         };
-        let manner = Self::manner(writer, None, config);
-        let open = |channel: &ChannelName| Pipeline::new(&self.fittings, manner, self.channels.open(channel.clone()));
+        let manner = Self::manner(writer, None, way);
+        let open = |channel: &ChannelName| Pipeline::new(&self.fittings, manner.clone(), self.channels.open(channel.clone()));
         let streams = channels.iter().map(open).collect();
         let mut runner = Runner::new(command.clone(), place, self.groups.clone(), self.stop.clone())
             .map_err(|error| Fatal::unexpected("could not make an event descriptor", &error))?;
@@ -150,13 +153,13 @@ impl Reading<'_> {
         channel: &ChannelName,
         mut fifo: Fifo,
         make: Make,
-        config: &Config,
+        way: &Way,
         looked: Sender<()>,
         tasks: &mut Tasks,
     ) -> Result<(), Fatal> {
-        let manner = Self::manner(Writer::Pipe, Some(PIPE_FALLS_IDLE), config);
-        let mut lanes = Lanes::new(self.fittings.clone(), manner, self.channels.clone());
-        let is_removed = make != Make::Never && config.fifo_at_end == FifoAtEnd::Removed;
+        let manner = Self::manner(Writer::Pipe, Some(PIPE_FALLS_IDLE), way);
+        let mut lanes = Lanes::new(self.fittings.clone(), HashMap::from([(SourceKey::default(), manner)]), self.channels.clone());
+        let is_removed = make != Make::Never && way.fifo_at_end == FifoAtEnd::Removed;
         let (name, label) = (channel.clone(), format!("pipe {channel}"));
         tasks.spawn_source(&label.clone(), move || {
             fifo.first_look(name, &mut |news| lanes.take(news));
@@ -171,14 +174,21 @@ impl Reading<'_> {
         })
     }
 
-    fn files(&self, files: Vec<Files>, config: &Config, looked: Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {
-        let manner = Self::manner(Writer::File, None, config);
-        let mut lanes = Lanes::new(self.fittings.clone(), manner, self.channels.clone());
+    fn files(
+        &self,
+        files: Vec<(SourceKey, Files, &Way)>,
+        config: &Config,
+        looked: Sender<()>,
+        tasks: &mut Tasks,
+    ) -> Result<(), Fatal> {
+        let manners = files.iter().map(|(source, _, way)| (*source, Self::manner(Writer::File, None, way))).collect();
+        let mut lanes = Lanes::new(self.fittings.clone(), manners, self.channels.clone());
+        let wanted: Vec<_> = files.into_iter().map(|(source, files, way)| Wanted { source, files, begin: way.begin }).collect();
         let store = Arc::clone(&self.fittings.store);
         let stored = Stored::new(store.sources(), move |channel| store.source_of(channel));
         let mut follower = Follower::new(options(config), stored, self.stop.clone());
         tasks.spawn_source(FILES, move || {
-            follower.first_look(files, Instant::now() + FIRST_LINES, &mut |news| lanes.take(news));
+            follower.first_look(wanted, Instant::now() + FIRST_LINES, &mut |news| lanes.take(news));
             drop(looked);
             let end = lanes::follow(&mut follower, &mut lanes);
             // An unfinished line is still in its file.
@@ -191,12 +201,7 @@ impl Reading<'_> {
 fn options(config: &Config) -> Options {
     let limit = usize::try_from(super::file_limit()).unwrap_or(usize::MAX);
     let following = config.following;
-    Options {
-        begin: following.begin,
-        rotate_wait: following.rotate_wait,
-        hints: following.hints,
-        open_files: (limit / 4).clamp(LEAST_OPEN, MOST_OPEN),
-    }
+    Options { rotate_wait: following.rotate_wait, hints: following.hints, open_files: (limit / 4).clamp(LEAST_OPEN, MOST_OPEN) }
 }
 
 /// How many descriptors a command takes: what it writes to, what wakes its thread, and what is open for a moment at its start.
@@ -204,21 +209,21 @@ const A_COMMAND: usize = 12;
 
 /// How many descriptors followed files and commands may take.
 pub fn descriptors(config: &Config) -> usize {
-    let follows = config.sources.iter().any(|source| matches!(source, Source::Files(_)));
+    let follows = config.feeds.iter().any(|feed| matches!(feed.source, Source::Files(_)));
     let options = options(config);
-    let commands = config.sources.iter().filter(|source| matches!(source, Source::Command { .. })).count();
+    let commands = config.commands().count();
     commands * A_COMMAND + if follows { options.open_files + options.spare_files() } else { 0 }
 }
 
 /// `COMMAND | sse-bridge FILE` reads the file alone, which is seldom what was meant.
 fn warn_of_unread_input(config: &Config) {
-    let is_read = config.sources.iter().any(|source| match source {
+    let is_read = config.feeds.iter().any(|feed| match &feed.source {
         Source::Stdin { .. } => true,
         Source::Command { command, .. } => command.manner.input == Input::Passed,
         _ => false,
     });
     if config.stdin == StdinKind::Pipe && !is_read {
-        let runs = config.sources.iter().any(|source| matches!(source, Source::Command { .. }));
+        let runs = config.commands().next().is_some();
         let commands = if runs { ", or pass it on to a command with --stdin" } else { "" };
         warn!("standard input is a pipe and is not read; add '-' to the sources to read it{commands}");
     }

@@ -36,7 +36,6 @@ use super::{status, viewer};
 use crate::channel::{Answers, Ask, Channels, Filter, Greeting, Status, Subscriber, Subscription, Tail};
 use crate::clock::now;
 use crate::event::Millis;
-use crate::mapping::EventType;
 use crate::metrics::Metrics;
 use crate::sieve::Sieves;
 use crate::store::Condition;
@@ -70,8 +69,6 @@ pub struct Site {
     pub origins: Origins,
     /// The title of the page.
     pub title: String,
-    /// The type of events, which the page listens for.
-    pub event_type: Option<EventType>,
     /// What a client gets that asks for nothing.
     pub tail: Tail,
     /// After how much silence a stream gives a sign of life.
@@ -178,7 +175,7 @@ impl Site {
 
     async fn serve<B>(&self, endpoint: &Endpoint<'_>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         Ok(match endpoint {
-            Endpoint::Page => viewer::page(&self.title, self.event_type.as_ref().map(AsRef::as_ref)),
+            Endpoint::Page => viewer::page(&self.title),
             Endpoint::Asset(path) => viewer::asset(path, request.headers()),
             Endpoint::Module => viewer::module(request.headers()),
             Endpoint::Types => viewer::types(request.headers()),

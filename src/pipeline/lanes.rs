@@ -13,13 +13,14 @@ use crate::channel::{Channel, ChannelLife, Channels, Condition, Gap, Reason};
 use crate::clock::now;
 use crate::event::{Age, ChannelName};
 use crate::source::file::Mark;
-use crate::source::{FileKey, Loss, News, PathKey, Paths, State, Step};
+use crate::source::{FileKey, Loss, News, PathKey, Paths, SourceKey, State, Step};
 
 /// The ways of all paths of one follower.
 #[derive(Debug)]
 pub struct Lanes {
     fittings: Fittings,
-    manner: Manner,
+    /// How each source is read.
+    manners: HashMap<SourceKey, Manner>,
     channels: Channels,
     paths: HashMap<PathKey, Pipeline>,
     files: HashMap<FileKey, Lane>,
@@ -53,17 +54,17 @@ pub fn follow(source: &mut impl Paths, lanes: &mut Lanes) -> io::Result<()> {
 }
 
 impl Lanes {
-    /// No paths yet.
+    /// No paths yet, of any of these sources.
     #[must_use]
-    pub fn new(fittings: Fittings, manner: Manner, channels: Channels) -> Self {
+    pub fn new(fittings: Fittings, manners: HashMap<SourceKey, Manner>, channels: Channels) -> Self {
         let (paths, files, due) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { fittings, manner, channels, paths, files, due, left: VecDeque::new(), rest: None }
+        Self { fittings, manners, channels, paths, files, due, left: VecDeque::new(), rest: None }
     }
 
     /// Takes what a follower tells.
     pub fn take(&mut self, news: News<'_>) {
         match news {
-            News::Followed { path, channel } => self.begin(path, channel),
+            News::Followed { source, path, channel } => self.begin(source, path, channel),
             News::Bytes { path, file, bytes, age, mark } => self.push(path, file, bytes, age, mark),
             News::Over { path, file, position } => self.end(path, file, position),
             News::Lost { path, loss, position } => self.tell_loss(path, loss, position),
@@ -101,11 +102,12 @@ impl Lanes {
         self.files.values_mut().for_each(|lane| lane.pipeline.flush(None));
     }
 
-    fn begin(&mut self, path: PathKey, name: ChannelName) {
+    fn begin(&mut self, source: SourceKey, path: PathKey, name: ChannelName) {
+        let Some(manner) = self.manners.get(&source).cloned() else { return };
         self.left.retain(|(_, channel)| *channel.name() != name);
         let channel = self.channels.open(name);
         channel.set_condition(Condition::Open);
-        self.paths.insert(path, Pipeline::new(&self.fittings, self.manner, channel));
+        self.paths.insert(path, Pipeline::new(&self.fittings, manner, channel));
     }
 
     fn push(&mut self, path: PathKey, file: FileKey, bytes: &[u8], age: Age, mark: Option<Mark<'_>>) {
@@ -188,8 +190,9 @@ mod tests {
     use crate::store::Store;
 
     fn lanes(channels: &Channels) -> Lanes {
-        let fittings = Fittings { max_line: 100, recipe: Arc::default(), store: Arc::new(Store::new(1)), metrics: Arc::default() };
-        Lanes::new(fittings, Manner { flush_partial: None, writer: Writer::File }, channels.clone())
+        let fittings = Fittings { store: Arc::new(Store::new(1)), metrics: Arc::default() };
+        let manner = Manner { max_line: 100, recipe: Arc::default(), flush_partial: None, writer: Writer::File };
+        Lanes::new(fittings, HashMap::from([(SourceKey(0), manner)]), channels.clone())
     }
 
     /// No paths at all.
@@ -214,7 +217,7 @@ mod tests {
         let channels = Channels::new(1 << 20, 1);
         let mut lanes = lanes(&channels);
         let path = PathKey(1);
-        lanes.take(News::Followed { path, channel: "f".parse().unwrap() });
+        lanes.take(News::Followed { source: SourceKey(0), path, channel: "f".parse().unwrap() });
         for (file, bytes) in [(1, &b"old "[..]), (2, b"new "), (1, b"line\n"), (2, b"line\n"), (2, b"rest")] {
             lanes.take(News::Bytes { path, file: FileKey(file), bytes, age: Age::New, mark: None });
         }
@@ -228,7 +231,9 @@ mod tests {
     fn a_channel_without_a_path_is_forgotten_after_an_hour() {
         let channels = Channels::new(1 << 20, 1);
         let mut lanes = lanes(&channels);
-        let follow = |lanes: &mut Lanes, path| lanes.take(News::Followed { path: PathKey(path), channel: "f".parse().unwrap() });
+        let follow = |lanes: &mut Lanes, path| {
+            lanes.take(News::Followed { source: SourceKey(0), path: PathKey(path), channel: "f".parse().unwrap() });
+        };
         let (start, kept) = (Instant::now(), Duration::from_secs(3600));
         follow(&mut lanes, 1);
         lanes.take(News::Bytes { path: PathKey(1), file: FileKey(1), bytes: b"x\n", age: Age::New, mark: None });

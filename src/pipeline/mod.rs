@@ -60,19 +60,19 @@ const JUST_BEFORE: Duration = Duration::from_millis(1);
 /// What all pipelines share.
 #[derive(Debug, Clone)]
 pub struct Fittings {
-    /// Bytes up to which a line stays whole.
-    pub max_line: usize,
-    /// How lines become events.
-    pub recipe: Arc<Recipe>,
     /// Who names events.
     pub store: Arc<Store>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
 
-/// What differs between kinds of sources.
-#[derive(Debug, Clone, Copy)]
+/// What differs between sources.
+#[derive(Debug, Clone)]
 pub struct Manner {
+    /// Bytes up to which a line stays whole.
+    pub max_line: usize,
+    /// How lines become events.
+    pub recipe: Arc<Recipe>,
     /// After how much silence an unfinished line becomes an event.
     pub flush_partial: Option<Duration>,
     /// Whether a writer may hold its bytes back in blocks.
@@ -183,7 +183,7 @@ impl Pipeline {
     #[must_use]
     pub fn new(fittings: &Fittings, manner: Manner, channel: Channel) -> Self {
         Self {
-            middle: Middle::new(&fittings.recipe, fittings.max_line),
+            middle: Middle::new(&manner.recipe, manner.max_line),
             fittings: fittings.clone(),
             manner,
             channel,
@@ -202,7 +202,7 @@ impl Pipeline {
     /// A pipeline for another text of the same channel.
     #[must_use]
     fn beside(&self) -> Self {
-        let mut other = Self::new(&self.fittings, self.manner, self.channel.clone());
+        let mut other = Self::new(&self.fittings, self.manner.clone(), self.channel.clone());
         other.oddities = Arc::clone(&self.oddities);
         other
     }

@@ -19,7 +19,7 @@ use tracing::{debug, info, warn};
 
 use super::identity::Identity;
 use super::retry::Retry;
-use super::{FileKey, News, PathKey, Paths, Ready, Sink, State, Step, Stop, reason, wait};
+use super::{FileKey, News, PathKey, Paths, Ready, Sink, SourceKey, State, Step, Stop, reason, wait};
 use crate::event::{Age, ChannelName};
 
 /// Bytes asked of one read.
@@ -98,7 +98,7 @@ impl Fifo {
 
     /// Opens the pipe, or says why that must wait.
     pub fn first_look(&mut self, channel: ChannelName, news: &mut Sink<'_>) {
-        news(News::Followed { path: PATH, channel });
+        news(News::Followed { source: SourceKey::default(), path: PATH, channel });
         self.look(Instant::now(), news);
     }
 

@@ -40,6 +40,10 @@ pub enum Read<'a> {
     Stopped,
 }
 
+/// One of the daemon's sources, by a number that no other one has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct SourceKey(pub usize);
+
 /// A path that is followed, in [`News`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathKey(pub u64);
@@ -53,6 +57,8 @@ pub struct FileKey(pub u64);
 pub enum News<'a> {
     /// A path is followed from now on, into the channel of this name.
     Followed {
+        /// The source that it belongs to.
+        source: SourceKey,
         /// The path.
         path: PathKey,
         /// Its channel.

@@ -8,7 +8,7 @@ use crate::config::world::Origin;
 use crate::event::ChannelName;
 
 /// What each source may say alone and not beside the others.
-pub(super) fn check_together(sources: &[Source]) -> Result<(), ConfigError> {
+pub(super) fn check_together(sources: &[&Source]) -> Result<(), ConfigError> {
     check_readers(sources)?;
     check_names_differ(sources)?;
     for (index, source) in sources.iter().enumerate() {
@@ -27,7 +27,7 @@ pub(super) fn check_together(sources: &[Source]) -> Result<(), ConfigError> {
 }
 
 /// Two readers of one pipe would divide its lines between them. A file may have several names: it is read by the first.
-fn check_readers(sources: &[Source]) -> Result<(), ConfigError> {
+fn check_readers(sources: &[&Source]) -> Result<(), ConfigError> {
     let mut readers: HashMap<Origin, &Source> = HashMap::new();
     for source in sources {
         let Some(origin) = source.path().and_then(|path| Origin::of(path, descriptor(path))) else { continue };
@@ -46,7 +46,7 @@ fn read_twice(first: &str, second: &str) -> ConfigError {
 }
 
 /// A name is that of one source, whether it feeds one channel or those below the name.
-fn check_names_differ(sources: &[Source]) -> Result<(), ConfigError> {
+fn check_names_differ(sources: &[&Source]) -> Result<(), ConfigError> {
     let mut given = HashSet::new();
     for source in sources {
         let (name, channels) = match source.names() {

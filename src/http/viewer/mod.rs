@@ -41,10 +41,10 @@ const ASK_FIRST: &str = "no-cache";
 /// The files whose names `/sse-bridge.js` passes on.
 const FOR_OTHERS: [&str; 2] = ["stream/connect.js", "stream/element.js"];
 
-/// The page, under this title, for events of this type (`message` is what events without one have).
+/// The page, under this title.
 #[must_use]
-pub fn page(title: &str, event_type: Option<&str>) -> Response<Content> {
-    let page = filled(PAGE, &[("title", title), ("event-type", event_type.unwrap_or("message")), ("version", HASH)]);
+pub fn page(title: &str) -> Response<Content> {
+    let page = filled(PAGE, &[("title", title), ("version", HASH)]);
     guarded(response::content(StatusCode::OK, "text/html; charset=utf-8", page), ASK_FIRST, PAGE_POLICY)
 }
 

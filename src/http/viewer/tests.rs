@@ -275,7 +275,7 @@ fn answers_say_how_they_are_kept_and_who_may_read_them() {
     let field =
         |response: &Response<Content>, name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let cases = [
-        (page("t", None), 200, "no-cache", None),
+        (page("t"), 200, "no-cache", None),
         (asset(&format!("{HASH}/viewer.js"), &gzip), 200, FOR_EVER, Some("*")),
         (asset("0123456789abcdef/viewer.js", &gzip), 404, "no-store, no-transform", Some("*")),
         (asset("viewer.js", &gzip), 404, "no-store, no-transform", Some("*")),

@@ -13,7 +13,7 @@ use super::glob::Glob;
 use super::position::{Position, is_storable, path_sum};
 use super::scan::Scan;
 use super::schedule::{HINTED, POLLED, Task};
-use super::trail::{Origin, Sight, Telling, Trail};
+use super::trail::{Asked, Origin, Sight, Telling, Trail};
 use crate::event::ChannelName;
 use crate::source::naming::{self, channel_name};
 use crate::source::{News, Sink, reason};
@@ -31,6 +31,7 @@ const SHARE: u32 = 50;
 #[derive(Debug)]
 pub struct Matching {
     name: Option<ChannelName>,
+    asked: Asked,
     scan: Scan,
     /// Whether something has changed in its directories.
     pub is_hinted: bool,
@@ -111,20 +112,24 @@ impl Follower {
     }
 
     /// Follows a path for ever.
-    pub(super) fn follow_named(&mut self, path: PathBuf, channel: ChannelName, now: Now, news: &mut Sink<'_>) {
+    pub(super) fn follow_named(&mut self, path: PathBuf, channel: ChannelName, asked: Asked, now: Now, news: &mut Sink<'_>) {
         // A glob may have found it before, by the same name.
         let found = self.paths.get(&path).and_then(|key| self.trails.get_mut(key)).filter(|trail| trail.channel == channel);
         match found {
-            Some(trail) => trail.origin = Origin::Named,
-            None => self.add(path, channel, Origin::Named, now, news),
+            Some(trail) => {
+                (trail.origin, trail.asked) = (Origin::Named, asked);
+                news(News::Followed { source: asked.source, path: trail.key, channel });
+            }
+            None => self.add(path, channel, Origin::Named, asked, now, news),
         }
     }
 
     /// Follows all files that match, now and later.
-    pub(super) fn follow_matching(&mut self, name: Option<ChannelName>, glob: Glob, now: Now, news: &mut Sink<'_>) {
+    pub(super) fn follow_matching(&mut self, name: Option<ChannelName>, glob: Glob, asked: Asked, now: Now, news: &mut Sink<'_>) {
         let index = self.globs.len();
         let matching = Matching {
             name,
+            asked,
             scan: Scan::new(glob),
             is_hinted: true,
             rest_until: now.instant,
@@ -145,10 +150,10 @@ impl Follower {
         }
     }
 
-    fn add(&mut self, path: PathBuf, channel: ChannelName, origin: Origin, now: Now, news: &mut Sink<'_>) {
+    fn add(&mut self, path: PathBuf, channel: ChannelName, origin: Origin, asked: Asked, now: Now, news: &mut Sink<'_>) {
         let key = self.new_path();
         self.paths.entry(path.clone()).or_insert(key);
-        let mut trail = Trail::new(key, path, channel.clone(), origin);
+        let mut trail = Trail::new(key, path, channel.clone(), origin, asked);
         if matches!(origin, Origin::Matched(index) if self.globs[index].is_unseen) {
             trail.sight = Sight::Barred;
         }
@@ -159,7 +164,7 @@ impl Follower {
         }
         let telling = self.restore(&mut trail, now);
         self.trails.insert(key, trail);
-        news(News::Followed { path: key, channel });
+        news(News::Followed { source: asked.source, path: key, channel });
         if telling == Telling::Due {
             self.tell_moved(key, news);
         }
@@ -246,7 +251,7 @@ impl Follower {
         if self.paths.get(&path).is_some_and(|key| self.trails.contains_key(key)) {
             self.matched_again.insert((index, path.clone()));
         }
-        self.add(path, channel, Origin::Matched(index), now, news);
+        self.add(path, channel, Origin::Matched(index), self.globs[index].asked, now, news);
     }
 
     /// Says which directories cannot be read, when that changes.

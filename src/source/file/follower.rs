@@ -17,9 +17,9 @@ use super::place::CHECK;
 use super::reader::BLOCK;
 use super::restore::Stored;
 use super::schedule::{Schedule, Task};
-use super::trail::{Origin, Trail, Watching};
+use super::trail::{Asked, Origin, Trail, Watching};
 use super::watch::{Hint, Refusal, Watches};
-use super::{Files, Hints, Options};
+use super::{Files, Hints, Options, Wanted};
 use crate::source::{FileKey, PathKey, Paths, Ready, Sink, Step, Stop, wait};
 
 /// How many looks are done before files are read again.
@@ -187,12 +187,13 @@ impl Follower {
     }
 
     /// Looks at everything once, in the order in which the user named it, and reads what was there before, until `deadline` at most.
-    pub fn first_look(&mut self, files: Vec<Files>, deadline: Instant, news: &mut Sink<'_>) {
+    pub fn first_look(&mut self, wanted: Vec<Wanted>, deadline: Instant, news: &mut Sink<'_>) {
         let now = Now::read();
-        for files in files {
+        for Wanted { source, files, begin } in wanted {
+            let asked = Asked { source, begin };
             match files {
-                Files::One { channel, path } => self.follow_named(path, channel, now, news),
-                Files::Matching { name, glob } => self.follow_matching(name, glob, now, news),
+                Files::One { channel, path } => self.follow_named(path, channel, asked, now, news),
+                Files::Matching { name, glob } => self.follow_matching(name, glob, asked, now, news),
             }
         }
         self.date_matches();

@@ -144,6 +144,7 @@ impl Follower {
         self.leave_named(key, now)?;
         let before = self.begin_between(key, Some(metadata), now)?;
         let sight = self.trails.get_mut(&key).map(|trail| std::mem::replace(&mut trail.sight, Sight::Clear));
+        let asked = self.trails.get(&key).map(|trail| trail.asked);
         let new_since = self.trails.get(&key).and_then(|trail| trail.new_since);
         let is_made_since = new_since.is_some_and(|since| born(metadata) >= since);
         let was_there = !is_made_since && (self.is_first || (sight == Some(Sight::Barred) && born(metadata) < self.began));
@@ -157,7 +158,7 @@ impl Follower {
         reader.announce = before.cut;
         reader.begin_after(before.last);
         if was_there {
-            reader.begin = Some(self.options.begin);
+            reader.begin = asked.map(|asked| asked.begin);
             reader.old_until = metadata.len();
         }
         self.done.forget(metadata);

@@ -60,6 +60,7 @@ mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::SourceKey;
 use crate::event::ChannelName;
 
 pub use begin::Begin;
@@ -87,11 +88,20 @@ pub enum Files {
     },
 }
 
+/// What to follow for one source.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The source.
+    pub source: SourceKey,
+    /// Its files.
+    pub files: Files,
+    /// Where those begin that are there at the start.
+    pub begin: Begin,
+}
+
 /// How to follow.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where files begin that are there at the start.
-    pub begin: Begin,
     /// How long a file that its path has left is kept after it grew last.
     pub rotate_wait: Duration,
     /// Whether hints are asked for.

@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use super::discover::Matching;
 use super::*;
 use crate::framing::Framer;
-use crate::source::{FileKey, Loss, News, PathKey, Paths, State, Stop};
+use crate::source::{FileKey, Loss, News, PathKey, Paths, SourceKey, State, Stop};
 
 /// A follower, and what it gave.
 struct Bench {
@@ -32,24 +32,28 @@ struct Bench {
     given: Vec<(String, String)>,
     states: Vec<(String, State)>,
     left: Vec<String>,
+    /// Which source each channel was said to belong to, as it came.
+    sources: Vec<(String, SourceKey)>,
 }
 
 impl Bench {
-    fn start(files: Vec<Files>, options: Options) -> Self {
+    fn start(wanted: Vec<Wanted>, options: Options) -> Self {
         let follower = Follower::new(options, Stored::nothing(), Stop::new().unwrap());
         let (names, framers) = (RefCell::default(), HashMap::new());
-        let mut bench = Self { follower, names, framers, given: Vec::new(), states: Vec::new(), left: Vec::new() };
-        bench.with(|follower, news| follower.first_look(files, Instant::now() + Duration::from_secs(10), news));
+        let mut bench =
+            Self { follower, names, framers, given: Vec::new(), states: Vec::new(), left: Vec::new(), sources: Vec::new() };
+        bench.with(|follower, news| follower.first_look(wanted, Instant::now() + Duration::from_secs(10), news));
         bench
     }
 
     fn with(&mut self, work: impl FnOnce(&mut Follower, &mut crate::source::Sink<'_>)) {
-        let Self { follower, names, framers, given, states, left } = self;
+        let Self { follower, names, framers, given, states, left, sources } = self;
         let mut give = |path: PathKey, line: &[u8]| {
             given.push((names.borrow()[&path].clone(), String::from_utf8_lossy(line).into_owned()));
         };
         work(follower, &mut |news| match news {
-            News::Followed { path, channel } => {
+            News::Followed { source, path, channel } => {
+                sources.push((channel.to_string(), source));
                 names.borrow_mut().insert(path, channel.to_string());
             }
             News::Bytes { path, file, bytes, .. } => {
@@ -95,11 +99,28 @@ impl Bench {
 }
 
 fn options() -> Options {
-    Options { begin: Begin::Start, rotate_wait: Duration::ZERO, hints: Hints::Off, open_files: 100 }
+    Options { rotate_wait: Duration::ZERO, hints: Hints::Off, open_files: 100 }
 }
 
-fn one(path: &Path) -> Vec<Files> {
-    vec![Files::One { channel: "f".parse().unwrap(), path: path.to_owned() }]
+/// From their first bytes.
+fn wanted(files: Files) -> Wanted {
+    Wanted { source: SourceKey::default(), files, begin: Begin::Start }
+}
+
+/// The same, from elsewhere.
+fn beginning(begin: Begin, mut all: Vec<Wanted>) -> Vec<Wanted> {
+    for wanted in &mut all {
+        wanted.begin = begin;
+    }
+    all
+}
+
+fn one(path: &Path) -> Vec<Wanted> {
+    vec![named("f", path)]
+}
+
+fn named(name: &str, path: &Path) -> Wanted {
+    wanted(Files::One { channel: name.parse().unwrap(), path: path.to_owned() })
 }
 
 fn append(path: &Path, bytes: impl AsRef<[u8]>) {
@@ -336,8 +357,8 @@ proptest! {
     }
 }
 
-fn matching(name: &str, pattern: &Path) -> Vec<Files> {
-    vec![Files::Matching { name: Some(name.parse().unwrap()), glob: Glob::parse(pattern).unwrap() }]
+fn matching(name: &str, pattern: &Path) -> Vec<Wanted> {
+    vec![wanted(Files::Matching { name: Some(name.parse().unwrap()), glob: Glob::parse(pattern).unwrap() })]
 }
 
 #[test]
@@ -346,7 +367,6 @@ fn a_file_with_two_names_is_read_once_and_goes_on_under_the_other() {
     let [first, second] = ["first", "second"].map(|name| root.path().join(name));
     append(&first, "1\n");
     fs::hard_link(&first, &second).unwrap();
-    let named = |name: &str, path: &Path| Files::One { channel: name.parse().unwrap(), path: path.to_owned() };
     let mut bench = Bench::start(vec![named("a", &first), named("b", &second)], options());
     append(&second, "2\n");
     bench.settle();
@@ -448,4 +468,25 @@ fn a_path_of_a_glob_is_forgotten_with_its_file() {
     let follower = &bench.follower;
     let left = (follower.trails.len(), follower.paths.len(), follower.interest.len(), follower.owners.len(), follower.open);
     assert_eq!(left, (0, 0, 0, 0, 0));
+}
+
+#[test]
+fn each_source_has_its_beginning_and_a_named_file_is_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let path = |name: &str| root.path().join(name);
+    append(&path("a.log"), "1\n2\n");
+    append(&path("b.log"), "1\n2\n");
+    let glob = Files::Matching { name: None, glob: Glob::parse(&path("*.log")).unwrap() };
+    let channel = crate::source::naming::channel_name(None, Some(&path("b.log")));
+    let own = Files::One { channel, path: path("b.log") };
+    let all = vec![
+        Wanted { source: SourceKey(1), files: glob, begin: Begin::Start },
+        Wanted { source: SourceKey(2), files: own, begin: Begin::Last(1) },
+    ];
+    let bench = Bench::start(all, options());
+    let mut lines: Vec<_> = bench.given.iter().map(|(name, line)| (name.rsplit('/').next().unwrap(), line.as_str())).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [("a.log", "1"), ("a.log", "2"), ("b.log", "2")]);
+    let sources: Vec<_> = bench.sources.iter().map(|(name, source)| (name.rsplit('/').next().unwrap(), source.0)).collect();
+    assert!(sources.contains(&("a.log", 1)) && sources.last() == Some(&("b.log", 2)), "{sources:?}");
 }

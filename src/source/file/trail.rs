@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::begin::Begin;
 use super::identity::{Identity, open_if_there, was_made};
 use super::place::Place;
 use super::position::{is_storable, path_sum};
@@ -14,7 +15,7 @@ use super::reader::{Reader, Standing};
 use super::schedule::{HINTED, POLLED};
 use crate::event::ChannelName;
 use crate::source::retry::Retry;
-use crate::source::{PathKey, State};
+use crate::source::{PathKey, SourceKey, State};
 
 /// How many files are remembered that were read to their ends.
 const MOST_FINISHED: usize = 32;
@@ -40,6 +41,8 @@ pub struct Trail {
     pub path: PathBuf,
     /// The channel of its lines.
     pub channel: ChannelName,
+    /// Who asked for it.
+    pub asked: Asked,
     /// How it came to be followed.
     pub origin: Origin,
     /// The files to read, oldest first; the last is the one that the path leads to, if that is one of ours.
@@ -78,6 +81,15 @@ pub struct Trail {
     pub is_ready: bool,
     /// Whether it waits for a look.
     pub is_looked_for: bool,
+}
+
+/// Who asks for a path, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The source.
+    pub source: SourceKey,
+    /// Where files begin that are there at the start.
+    pub begin: Begin,
 }
 
 /// Whether the position of a path must be told.
@@ -123,13 +135,14 @@ pub enum Watching {
 impl Trail {
     /// A path that has not been looked at.
     #[must_use]
-    pub fn new(key: PathKey, path: PathBuf, channel: ChannelName, origin: Origin) -> Self {
+    pub fn new(key: PathKey, path: PathBuf, channel: ChannelName, origin: Origin, asked: Asked) -> Self {
         Self {
             path_sum: path_sum(&path),
             left_out: OsString::new(),
             key,
             path,
             channel,
+            asked,
             origin,
             readers: VecDeque::new(),
             twin: None,

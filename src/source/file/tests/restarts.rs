@@ -42,10 +42,11 @@ impl Run {
         let (files, options) = (bench.files.clone(), bench.options.clone());
         let store = Arc::new(Store::new(1));
         store.record();
-        let fittings =
-            Fittings { max_line: bench.max_line, recipe: Arc::default(), store: Arc::clone(&store), metrics: Arc::default() };
-        let manner = Manner { flush_partial: bench.flush_partial, writer: Writer::File };
-        let mut lanes = Lanes::new(fittings, manner, Channels::new(1 << 20, 1));
+        let fittings = Fittings { store: Arc::clone(&store), metrics: Arc::default() };
+        let (max_line, flush_partial) = (bench.max_line, bench.flush_partial);
+        let manner = Manner { max_line, recipe: Arc::default(), flush_partial, writer: Writer::File };
+        let manners = HashMap::from([(SourceKey::default(), manner)]);
+        let mut lanes = Lanes::new(fittings, manners, Channels::new(1 << 20, 1));
         let positions = bench.disk.positions.clone();
         let all = positions.iter().map(|(channel, text)| (channel.clone(), text.clone())).collect();
         let stored = Stored::new(all, move |channel| positions.get(channel).cloned());
@@ -103,7 +104,7 @@ impl Disk {
 
 /// A daemon that can be ended and begun again, and what it has committed.
 struct Bench {
-    files: Vec<Files>,
+    files: Vec<Wanted>,
     options: Options,
     flush_partial: Option<Duration>,
     max_line: usize,
@@ -113,14 +114,14 @@ struct Bench {
 }
 
 impl Bench {
-    fn start(files: Vec<Files>, options: Options) -> Self {
+    fn start(files: Vec<Wanted>, options: Options) -> Self {
         let mut bench = Self::new(files, options);
         bench.look();
         bench
     }
 
     /// One that has not begun.
-    fn new(files: Vec<Files>, options: Options) -> Self {
+    fn new(files: Vec<Wanted>, options: Options) -> Self {
         Self { files, options, flush_partial: None, max_line: 1000, disk: Disk::default(), run: None }
     }
 

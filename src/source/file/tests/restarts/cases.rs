@@ -168,13 +168,13 @@ fn a_device_may_have_another_number() {
 fn what_was_stored_for_another_path_or_in_another_form_says_nothing() {
     for garbage in [false, true] {
         let mut scene = scene(options());
-        scene.bench.options.begin = Begin::Last(1);
         if garbage {
             scene.bench.disk.positions.values_mut().for_each(|text| *text = format!("2{}", &text[1..]).into());
         } else {
             scene.bench.files = one(&scene.path("other.log"));
             scene.write("other.log", "1\n2\nhal");
         }
+        scene.bench.files = beginning(Begin::Last(1), scene.bench.files);
         assert_eq!(scene.while_down(|scene| scene.write(if garbage { "app.log" } else { "other.log" }, "f\n3\n")), ["3"]);
     }
 }
@@ -245,7 +245,7 @@ fn files_of_a_glob_go_on_and_those_made_since_are_new() {
     let root = tempfile::tempdir().unwrap();
     let path = |name: &str| root.path().join(name);
     append(&path("a.log"), "old\n");
-    let mut bench = Bench::start(matching("x", &path("*.log")), Options { begin: Begin::End, ..options() });
+    let mut bench = Bench::start(beginning(Begin::End, matching("x", &path("*.log"))), options());
     bench.while_down(|| {
         append(&path("a.log"), "1\n");
         append(&path("b.log"), "2\n3\n");

@@ -190,7 +190,7 @@ fn every_name_of_a_channel_leads_back() {
             name: source.map(|source| source.parse().unwrap()),
             glob: Glob::parse(&root.path().join("*/*.log")).unwrap(),
         };
-        let mut bench = Bench::start(vec![files], options());
+        let mut bench = Bench::start(vec![wanted(files)], options());
         bench.while_down(|| {
             append(&directory.join(&name), "2\n");
             fs::rename(directory.join(&name), directory.join(format!("{name}.1"))).unwrap();
@@ -221,7 +221,7 @@ fn only_the_source_that_would_have_made_the_channel_looks_for_its_file() {
 
 #[test]
 fn neighbours_that_were_made_meanwhile_are_new() {
-    let mut scene = scene("*.log", Options { begin: Begin::End, ..options() });
+    let mut scene = Scene::new(|root| beginning(Begin::End, matching("x", &root.join("*.log"))), options());
     let given = scene.while_down(|scene| {
         scene.delete("app.log");
         scene.write("b.log", "3\n4\n");

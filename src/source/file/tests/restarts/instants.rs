@@ -78,7 +78,6 @@ fn a_file_is_handed_over_from_one_path_to_the_other_whenever_the_daemon_ends() {
         let [first, second] = ["first", "second"].map(|name| root.path().join(name));
         append(&first, "1\n");
         fs::hard_link(&first, &second).unwrap();
-        let named = |name: &str, path: &Path| Files::One { channel: name.parse().unwrap(), path: path.to_owned() };
         let mut bench = Bench::start(vec![named("a", &first), named("b", &second)], options());
         append(&second, "2\nhal");
         bench.look();
@@ -102,7 +101,7 @@ fn old_lines_stay_old_and_begin_where_they_began() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("app.log");
         append(&path, "1\n2\n");
-        let mut bench = Bench::new(one(&path), Options { begin, ..options() });
+        let mut bench = Bench::new(beginning(begin, one(&path)), options());
         bench.look_and_end_behind(1);
         assert_eq!(bench.lines(), [""; 0], "the first commit says that the file is known");
         bench.while_down(|| append(&path, "3\n"));

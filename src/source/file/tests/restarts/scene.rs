@@ -11,14 +11,14 @@ pub(super) struct Scene {
 
 impl Scene {
     /// The first run has seen the lines `1` and `2` of `app.log`, and the beginning of the next.
-    pub(super) fn new(files: impl FnOnce(&Path) -> Vec<Files>, options: Options) -> Self {
+    pub(super) fn new(files: impl FnOnce(&Path) -> Vec<Wanted>, options: Options) -> Self {
         let root = tempfile::tempdir().unwrap();
         append(&root.path().join("app.log"), "1\n2\nhal");
         Self { bench: Bench::start(files(root.path()), options), root }
     }
 
     /// Both ways of holding files.
-    pub(super) fn both(files: impl Fn(&Path) -> Vec<Files>) -> [Self; 2] {
+    pub(super) fn both(files: impl Fn(&Path) -> Vec<Wanted>) -> [Self; 2] {
         [100, 0].map(|open_files| Self::new(&files, Options { open_files, ..options() }))
     }
 
