@@ -65,10 +65,11 @@ pub mod daemon;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-use tracing::{error, info};
+use clap::{CommandFactory, FromArgMatches};
+use tracing::{error, info, warn};
 
 use config::cli::{Arguments, Command};
+use config::said::variables::oddities;
 use config::world::World;
 use config::{Config, Logging};
 use daemon::exit::Fatal;
@@ -77,8 +78,9 @@ use daemon::telemetry;
 /// The whole program: arguments in, exit code out.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
-    let arguments = match Arguments::try_parse_from(&arguments) {
-        Ok(arguments) => arguments,
+    let parsed = Arguments::command().try_get_matches_from(&arguments);
+    let (matches, arguments) = match parsed.and_then(|matches| Ok((matches.clone(), Arguments::from_arg_matches(&matches)?))) {
+        Ok(parsed) => parsed,
         Err(error) if !error.use_stderr() => return print(&error),
         Err(error) => return refuse(&Fatal::usage(&error), Logging::guess(&arguments)),
     };
@@ -90,15 +92,22 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         telemetry::start(logging);
         return cat::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_cat(error), logging));
     }
-    let layer = arguments.into_layer();
+    let world = World::look();
+    let layer = match arguments.layer(&matches, &world.variables) {
+        Ok(layer) => layer,
+        Err(error) => return refuse(&error.into(), Logging::of(&arguments.into_layer())),
+    };
     let logging = Logging::of(&layer);
-    let config = match Config::check(&layer, &World::look()) {
+    let config = match Config::check(&layer, &world) {
         Ok(config) => config,
         Err(error) => return refuse(&error.into(), logging),
     };
     telemetry::start(logging);
+    for odd in oddities(&world.variables) {
+        warn!("{odd}");
+    }
     if layer.check {
-        info!("the command line is good");
+        info!("the configuration is good");
         return ExitCode::SUCCESS;
     }
     daemon::run(config)

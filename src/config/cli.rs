@@ -6,12 +6,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
 
 use super::cat::Cat;
 use super::command::RunLayer;
 use super::layer::{Layer, SourceLayer};
-use super::{ConfigError, invalid};
+use super::{ConfigError, invalid, said};
 
 /// What is said on the command line.
 #[derive(Debug, Clone, Parser)]
@@ -46,7 +46,26 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// All that they say of serving.
+    /// All that is said of serving: by these arguments, of which the matches are `matches`, over variables, over files.
+    ///
+    /// # Errors
+    /// A file cannot be read, or something that it or a variable says cannot be.
+    pub fn layer(&self, matches: &ArgMatches, variables: &[(String, OsString)]) -> Result<Layer, ConfigError> {
+        let own = self.clone().into_layer();
+        let from_variables = said::variables::files(variables).into_iter().map(PathBuf::from);
+        let files = if own.config.is_empty() { from_variables.collect() } else { own.config };
+        let mut layer = Layer::default();
+        said::file::over(&mut layer, &files)?;
+        said::variables::over(&mut layer, variables)?;
+        layer.hear(matches.subcommand().map_or(matches, |(_, of_subcommand)| of_subcommand));
+        layer.config = files;
+        if !own.sources.is_empty() || !own.run.command.is_empty() {
+            (layer.sources, layer.run.command) = (own.sources, own.run.command);
+        }
+        Ok(layer)
+    }
+
+    /// All that they say of serving by themselves.
     #[must_use]
     pub fn into_layer(self) -> Layer {
         match self.command {

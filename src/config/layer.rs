@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches, ValueEnum};
 
 use super::command::RunLayer;
 use super::value;
@@ -23,6 +23,10 @@ pub struct Layer {
     /// Where lines come from; on the command line they stand alone.
     #[arg(skip)]
     pub sources: Vec<SourceLayer>,
+
+    /// A configuration file, or a directory of *.toml files; may be repeated. What stands here says more than a file [default: none]
+    #[arg(long, value_name = "FILE")]
+    pub config: Vec<PathBuf>,
 
     /// The command of `run`, if it is asked for.
     #[command(flatten)]
@@ -126,9 +130,21 @@ pub struct Layer {
     #[arg(short, long, action = ArgAction::Count)]
     pub quiet: u8,
 
-    /// Check the command line, touch nothing, and exit [default: off]
+    /// Check the command line and the configuration, touch nothing, and exit [default: off]
     #[arg(long)]
     pub check: bool,
+}
+
+impl Layer {
+    /// These matches say more than what was said before.
+    pub fn hear(&mut self, matches: &ArgMatches) {
+        let (verbose, quiet) = (self.verbose, self.quiet);
+        self.update_from_arg_matches(matches).expect("the parser has read each value");
+        // Counts are always there. Who says nothing of messages says nothing.
+        if self.verbose == 0 && self.quiet == 0 {
+            (self.verbose, self.quiet) = (verbose, quiet);
+        }
+    }
 }
 
 /// One source, and what is said of it alone.

@@ -9,6 +9,7 @@ pub mod command;
 pub mod feed;
 pub mod layer;
 pub mod mapping;
+pub mod said;
 pub mod shaping;
 pub mod source;
 pub mod state;

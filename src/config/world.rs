@@ -1,7 +1,7 @@
 //! What the configuration must know of the world: looked at once, before anything is opened.
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat};
 
+use super::said::variables;
 use crate::source::identity::Identity;
 
 /// How many links the kernel follows from one path: `path_resolution(7)`.
@@ -29,6 +30,8 @@ pub struct World {
     pub memory_limit: Option<u64>,
     /// The directory that a service manager has made for what survives: the first in `$STATE_DIRECTORY`.
     pub state_directory: Option<PathBuf>,
+    /// The variables of its environment that may be meant for us.
+    pub variables: Vec<(String, OsString)>,
 }
 
 /// What standard input is.
@@ -57,6 +60,7 @@ impl World {
             hostname: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()),
             memory_limit: memory_limit(Path::new("/")),
             state_directory: env::var_os("STATE_DIRECTORY").and_then(|list| first_of(&list)),
+            variables: variables::ours(env::vars_os()),
         }
     }
 }

@@ -544,7 +544,7 @@ fn only_the_first_word_bare_is_the_command() {
         (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, err) = check(&["--check", "./history"]);
-    assert!(code == 0 && err.contains("the command line is good"), "{err}");
+    assert!(code == 0 && err.contains("the configuration is good"), "{err}");
     for sources in [&["--check", "history"][..], &["--check", "--", "history"], &["--check", "a", "history"]] {
         let (code, err) = check(sources);
         assert!(code == 2 && err.contains("a file of that name is ./history"), "{sources:?}: {err}");
