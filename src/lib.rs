@@ -68,10 +68,11 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 use tracing::{error, info, warn};
 
+use config::Logging;
 use config::cli::{Arguments, Command};
 use config::said::variables::oddities;
+use config::told::{Read, Told};
 use config::world::World;
-use config::{Config, Logging};
 use daemon::exit::Fatal;
 use daemon::telemetry;
 
@@ -92,16 +93,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         telemetry::start(logging);
         return cat::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_cat(error), logging));
     }
-    let world = World::look();
-    let layer = match arguments.layer(&matches, &world.variables) {
-        Ok(layer) => layer,
-        Err(error) => return refuse(&error.into(), Logging::of(&arguments.into_layer())),
+    let (told, world) = (Told::new(arguments, matches), World::look());
+    let Read { layer, config } = match told.read(&world) {
+        Ok(read) => read,
+        Err((error, logging)) => return refuse(&error.into(), logging),
     };
     let logging = Logging::of(&layer);
-    let config = match Config::check(&layer, &world) {
-        Ok(config) => config,
-        Err(error) => return refuse(&error.into(), logging),
-    };
     telemetry::start(logging);
     for odd in oddities(&world.variables) {
         warn!("{odd}");
@@ -110,7 +107,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         info!("the configuration is good");
         return ExitCode::SUCCESS;
     }
-    daemon::run(config)
+    let told = if layer.config.is_empty() { None } else { Some(told) };
+    daemon::run(config, told, logging)
 }
 
 /// `--help` and `--version`, for whoever asked.

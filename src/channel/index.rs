@@ -159,6 +159,12 @@ impl Index {
         while self.held > self.history && self.drop_oldest() {}
     }
 
+    /// What all retained batches may cost from now on, in bytes.
+    pub fn set_history(&mut self, history: usize) {
+        self.history = history;
+        while self.held > self.history && self.drop_oldest() {}
+    }
+
     /// The channel's source has ended for good.
     pub fn end(&mut self, key: ChannelKey, reason: EndReason) {
         self.clear_progress(key);

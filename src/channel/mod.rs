@@ -86,6 +86,16 @@ impl Channels {
         self.lock().index.expect(expected);
     }
 
+    /// Names are expected of these sources alone: others have gone. Who waits for nothing more is told.
+    pub fn expect_only(&self, expected: Vec<Expected>) {
+        self.lock().index.expect_only(expected);
+    }
+
+    /// What all retained batches may cost, in bytes, from the next one on.
+    pub fn set_history(&self, history: usize) {
+        self.lock().index.set_history(history);
+    }
+
     /// Whether a channel of this name, or one below it, is there or could come.
     #[must_use]
     pub fn knows(&self, name: &ChannelName) -> bool {

@@ -137,6 +137,14 @@ impl Index {
         self.expected.push(expected);
     }
 
+    /// Names are expected of these sources alone.
+    pub fn expect_only(&mut self, expected: Vec<Expected>) {
+        self.expected = expected;
+        for view in self.views.values_mut() {
+            view.is_expecting = self.expected.iter().any(|expected| view.filter.could_gain(expected));
+        }
+    }
+
     /// Whether a view of this filter may gain channels.
     pub(super) fn could_gain(&self, filter: &Filter) -> bool {
         self.expected.iter().any(|expected| filter.could_gain(expected))

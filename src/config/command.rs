@@ -36,7 +36,7 @@ pub struct RunLayer {
 }
 
 /// What is said of how commands are run.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct MannerLayer {
     /// Give commands a terminal: they neither hold their output back nor drop colours and progress bars, and write to one channel [default: off]
     #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]

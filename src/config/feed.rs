@@ -1,6 +1,6 @@
 //! What is read, and how: each source with the way of its lines.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use super::command::check_input;
 use super::layer::{Layer, SourceLayer};
@@ -12,6 +12,10 @@ use super::{ConfigError, cli, invalid};
 /// A source, and the way of its lines.
 #[derive(Debug, Clone)]
 pub struct Feed {
+    /// What it is called where it is said: no other feed is called so.
+    pub text: OsString,
+    /// All that is said of the way of its lines.
+    pub said: WayLayer,
     /// Where they come from.
     pub source: Source,
     /// What they become.
@@ -27,13 +31,13 @@ pub(super) fn feeds(layer: &Layer, world: &World) -> Result<Vec<Feed>, ConfigErr
     let general = layer.way.check()?;
     let mut feeds = Vec::new();
     if let Some(source) = layer.run.check(layer.way.manner.check()?)? {
-        feeds.push(Feed { source, way: general.clone() });
+        feeds.push(Feed { text: "run".into(), said: layer.way.clone(), source, way: general.clone() });
     }
     for said in &layer.sources {
         feeds.push(feed(said, &layer.way, &general, world)?);
     }
     if feeds.is_empty() {
-        feeds.push(Feed { source: source::standard_input(world)?, way: general });
+        feeds.push(Feed { text: "-".into(), said: layer.way.clone(), source: source::standard_input(world)?, way: general });
     }
     source::check_together(&feeds.iter().map(|feed| &feed.source).collect::<Vec<_>>(), world)?;
     check_input(feeds.iter().map(|feed| &feed.source), world.stdin)?;
@@ -46,14 +50,16 @@ pub(super) fn feeds(layer: &Layer, world: &World) -> Result<Vec<Feed>, ConfigErr
 /// One source, with what is said of it alone over what is said of all.
 fn feed(said: &SourceLayer, of_all: &WayLayer, general: &Way, world: &World) -> Result<Feed, ConfigError> {
     let Some(own) = &said.way else {
-        return Ok(Feed { source: source::source(&said.source, world, of_all)?, way: general.clone() });
+        let source = source::source(&said.source, world, of_all)?;
+        return Ok(Feed { text: said.source.clone(), said: of_all.clone(), source, way: general.clone() });
     };
     let way = own.clone().over(of_all);
     let source = source::source(&said.source, world, &way).map_err(|error| of(&said.source, error))?;
     if !source.is_command() {
         own.manner.refuse_without_command().map_err(|error| of(&said.source, error))?;
     }
-    Ok(Feed { source, way: way.check().map_err(|error| of(&said.source, error))? })
+    let checked = way.check().map_err(|error| of(&said.source, error))?;
+    Ok(Feed { text: said.source.clone(), said: way, source, way: checked })
 }
 
 /// What is wrong with what is said of one source.

@@ -20,7 +20,7 @@ const WAIT: Duration = Duration::from_millis(500);
 const MULTILINE_WAIT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(60));
 
 /// What is said of mapping.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct MappingLayer {
     /// What a line is: text, json (an object), cri (as in /var/log/pods), null (text that ends in NUL), sse (the input is an event stream) [default: text]
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]

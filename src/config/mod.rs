@@ -14,6 +14,7 @@ pub mod shaping;
 pub mod source;
 pub mod state;
 pub mod title;
+pub mod told;
 pub mod value;
 pub mod way;
 pub mod world;

@@ -15,7 +15,7 @@ use crate::shaping::{Escapes, Shaping};
 const REDACTED: &str = "[redacted]";
 
 /// What is said of shaping.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct ShapingLayer {
     /// Take out colours, links and all else that only a terminal understands [default: off]
     #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]

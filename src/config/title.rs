@@ -99,7 +99,8 @@ mod tests {
     }
 
     fn stdin() -> [Feed; 1] {
-        [Feed { source: Source::Stdin { channel: stdin_name() }, way: WayLayer::default().check().unwrap() }]
+        let (said, source) = (WayLayer::default(), Source::Stdin { channel: stdin_name() });
+        [Feed { text: "-".into(), way: said.check().unwrap(), said, source }]
     }
 
     fn title(texts: &[&str]) -> String {

@@ -27,7 +27,7 @@ const FLUSH_PARTIAL: (Duration, Duration) = (Duration::from_millis(10), YEAR);
 const FIFO_MODE: u32 = 0o620;
 
 /// What is said of the way of lines.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 pub struct WayLayer {
     /// A longer line becomes several events [default: 1MiB]
     #[arg(long, value_name = "SIZE", value_parser = value::size)]

@@ -10,12 +10,13 @@ use tokio::task::{Id, JoinSet};
 
 use super::exit::Fatal;
 use crate::pipeline::Outcome;
+use crate::source::SourceKey;
 
 /// How a task came to its end.
 #[derive(Debug)]
 pub enum Done {
-    /// A source has ended, failed or stopped: what it is called, and how.
-    Source(String, io::Result<Outcome>),
+    /// A source has ended, failed or stopped: which, what it is called, and how.
+    Source(SourceKey, String, io::Result<Outcome>),
     /// A listener accepts no more, or nothing takes connections back: only when the daemon stops.
     Listener,
     /// Nobody looks after the state directory any more: only when the daemon stops.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -9,7 +10,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::prelude::*;
-use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::reload;
 
 use crate::config::Logging;
 use crate::config::layer::LogFormat;
@@ -17,8 +19,11 @@ use crate::config::layer::LogFormat;
 /// Messages of this target are never hidden: where the daemon listens.
 pub const READY: &str = "ready";
 
-/// Begins to write messages, once in the life of the process.
-pub fn start(logging: Logging) {
+/// Changes which messages are written.
+static SHOWN: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Which messages are written.
+fn shown_at(logging: Logging) -> Targets {
     let level = match logging.verbosity {
         ..=-2 => LevelFilter::ERROR,
         -1 => LevelFilter::WARN,
@@ -26,15 +31,30 @@ pub fn start(logging: Logging) {
         1 => LevelFilter::DEBUG,
         2.. => LevelFilter::TRACE,
     };
+    Targets::new().with_default(level).with_target(READY, LevelFilter::INFO)
+}
+
+/// Writes more or fewer messages from now on; their form stays.
+pub fn change(logging: Logging) {
+    if let Some(handle) = SHOWN.get() {
+        // Fails only if nobody writes messages any more.
+        let _ = handle.reload(shown_at(logging));
+    }
+}
+
+/// Begins to write messages, once in the life of the process.
+pub fn start(logging: Logging) {
     // Nobody may be there to read; that is no reason to complain on the same descriptor.
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     let lines = match logging.format {
         LogFormat::Text => lines.event_format(Lines).boxed(),
         LogFormat::Json => lines.json().with_target(false).flatten_event(true).boxed(),
     };
-    let shown = Targets::new().with_default(level).with_target(READY, LevelFilter::INFO);
+    let (shown, handle) = reload::Layer::new(shown_at(logging));
     // Fails only if it was called before, and then messages are written already.
-    let _ = tracing_subscriber::registry().with(lines).with(shown).try_init();
+    if tracing_subscriber::registry().with(shown).with(lines).try_init().is_ok() {
+        let _ = SHOWN.set(handle);
+    }
 }
 
 /// One line a message: what is usual stands as it is, the rest says what it is.

@@ -5,9 +5,12 @@ use std::io;
 use tracing::{info, warn};
 
 use super::STDIN;
-use crate::config::AtEof;
+use crate::config::source::Source;
+use crate::config::world::StdinKind;
+use crate::config::{AtEof, Config};
 use crate::pipeline::{Outcome, Summary};
 use crate::source;
+use crate::source::command::Input;
 
 /// Tells how a source ended, and what follows if it was the last.
 pub fn say_how_it_ended(name: &str, end: &io::Result<Outcome>, at_eof: Option<AtEof>) {
@@ -31,6 +34,17 @@ pub fn say_how_it_ended(name: &str, end: &io::Result<Outcome>, at_eof: Option<At
         }
         Ok(Outcome::Ended(Summary { lines: 1, .. })) => info!("{name} ended after 1 line; {next}"),
         Ok(Outcome::Ended(Summary { lines, .. })) => info!("{name} ended after {} lines; {next}", grouped(*lines)),
+    }
+}
+
+/// `COMMAND | sse-bridge FILE` reads the file alone, which is seldom what was meant.
+pub fn warn_of_unread_input(config: &Config) {
+    let passes = config.commands().any(|command| command.manner.input == Input::Passed);
+    let is_read = passes || config.feeds.iter().any(|feed| matches!(feed.source, Source::Stdin { .. }));
+    if config.stdin == StdinKind::Pipe && !is_read {
+        let runs = config.commands().next().is_some();
+        let commands = if runs { ", or pass it on to a command with --stdin" } else { "" };
+        warn!("standard input is a pipe and is not read; add '-' to the sources to read it{commands}");
     }
 }
 

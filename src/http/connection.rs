@@ -139,7 +139,7 @@ async fn serve_http2(socket: Socket, server: &Server) -> hyper::Result<()> {
             .serve_connection(TokioIo::new(socket), service_fn(answer))
     );
     // A body that is only silent is polled with each heartbeat.
-    let still = *write_timeout + site.heartbeat;
+    let still = *write_timeout + site.house.rules().heartbeat;
     tokio::select! {
         ended = connection.as_mut() => return ended,
         () = site.ending.soon.cancelled() => connection.as_mut().graceful_shutdown(),

@@ -18,6 +18,7 @@ pub mod reactor;
 mod refusal;
 mod response;
 pub mod router;
+pub mod rules;
 pub mod sifted;
 pub mod sifting;
 pub mod slots;

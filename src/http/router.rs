@@ -23,17 +23,18 @@ use tracing::warn;
 
 use super::archived::Archivist;
 use super::client::{Client, Ending};
-use super::host::{BadHost, HostNames};
+use super::host::BadHost;
 use super::lookback::Lookback;
-use super::origin::{Access, Origins, remedy};
+use super::origin::{Access, remedy};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::refusal::{preflight, refuse, refuse_bodies, refuse_long_targets, with_allow};
 use super::response::{self, Content, closing, empty, text};
+use super::rules::House;
 use super::sifted::Lookers;
 use super::sifting::Sifting;
 use super::slots::{Slot, Slots};
 use super::{status, viewer};
-use crate::channel::{Answers, Ask, Channels, Filter, Greeting, Status, Subscriber, Subscription, Tail};
+use crate::channel::{Answers, Ask, Channels, Filter, Greeting, Status, Subscriber, Subscription};
 use crate::clock::now;
 use crate::event::Millis;
 use crate::metrics::Metrics;
@@ -63,18 +64,8 @@ pub struct Site {
     pub lookers: Lookers,
     /// What is counted.
     pub metrics: Arc<Metrics>,
-    /// Names that may stand in Host.
-    pub hosts: HostNames,
-    /// Pages of other origins that may read.
-    pub origins: Origins,
-    /// The title of the page.
-    pub title: String,
-    /// What a client gets that asks for nothing.
-    pub tail: Tail,
-    /// After how much silence a stream gives a sign of life.
-    pub heartbeat: Duration,
-    /// When a client comes back after its connection is lost.
-    pub retry: Duration,
+    /// What can change while it runs.
+    pub house: House,
     /// How streams end.
     pub ending: Ending,
     /// What has been told once.
@@ -175,7 +166,7 @@ impl Site {
 
     async fn serve<B>(&self, endpoint: &Endpoint<'_>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         Ok(match endpoint {
-            Endpoint::Page => viewer::page(&self.title),
+            Endpoint::Page => viewer::page(&self.house.rules().title),
             Endpoint::Asset(path) => viewer::asset(path, request.headers()),
             Endpoint::Module => viewer::module(request.headers()),
             Endpoint::Types => viewer::types(request.headers()),
@@ -208,7 +199,7 @@ impl Site {
     }
 
     fn check_host<B>(&self, request: &Request<B>) -> Result<(), Response<Content>> {
-        match self.hosts.check(request) {
+        match self.house.rules().hosts.check(request) {
             Ok(()) => Ok(()),
             Err(BadHost::Malformed) => {
                 Err(closing(text(StatusCode::BAD_REQUEST, "a request needs one Host header that agrees with its target")))
@@ -226,7 +217,7 @@ impl Site {
     }
 
     fn check_origin<B>(&self, request: &Request<B>) -> Result<Access, Response<Content>> {
-        match self.origins.judge(request) {
+        match self.house.rules().origins.judge(request) {
             Access::Refused(origin) => {
                 self.metrics.refused_origin.add(1);
                 if self.told.is_first(&origin) {
@@ -241,7 +232,7 @@ impl Site {
 
     fn with_cors(&self, mut response: Response<Content>, access: &Access) -> Response<Content> {
         let headers = response.headers_mut();
-        if !self.origins.is_empty() {
+        if !self.house.rules().origins.is_empty() {
             headers.append(header::VARY, HeaderValue::from_static("Origin"));
             headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
         }
@@ -256,7 +247,8 @@ impl Site {
     /// `/events` and everything below it.
     async fn stream<B>(&self, path: Option<&str>, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
         let now = now();
-        let query = query::read(path, request.uri().query(), request.headers(), self.tail, now).map_err(|bad| refuse(&bad))?;
+        let query = query::read(path, request.uri().query(), request.headers(), self.house.rules().tail, now)
+            .map_err(|bad| refuse(&bad))?;
         if let Some(unknown) = query.names.iter().find(|name| !self.channels.knows(name)) {
             return Err(refuse(&BadQuery::Name(unknown.to_string())));
         }
@@ -324,19 +316,20 @@ impl Site {
             let gap = HeaderValue::from_bytes(&sse::json(gap)).expect("JSON of names, ids and numbers is printable ASCII");
             head.headers_mut().insert("sse-bridge-gap", gap);
         }
+        let rules = self.house.rules();
         let mut client = Client {
             subscriber,
             format: query.format,
             heartbeat: query.heartbeat,
             silence: match query.heartbeat {
-                Heartbeat::Comment => self.heartbeat,
-                Heartbeat::Ping => self.heartbeat.min(PING),
+                Heartbeat::Comment => rules.heartbeat,
+                Heartbeat::Ping => rules.heartbeat.min(PING),
             },
             slot,
             said: Vec::new(),
             sifting,
         };
-        client.greet(&greeting, millis(self.retry), &self.metrics);
+        client.greet(&greeting, millis(rules.retry), &self.metrics);
         *head.body_mut() = Content::Stream(Box::new(client));
         head
     }

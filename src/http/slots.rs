@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 /// The places for clients.
 #[derive(Debug)]
 pub struct Slots {
-    limit: usize,
+    limit: AtomicUsize,
     used: AtomicUsize,
     /// Rung when the last place is given back.
     emptied: Notify,
@@ -18,20 +18,26 @@ impl Slots {
     /// So many places.
     #[must_use]
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, used: AtomicUsize::new(0), emptied: Notify::new() })
+        Arc::new(Self { limit: AtomicUsize::new(limit), used: AtomicUsize::new(0), emptied: Notify::new() })
     }
 
     /// Takes a place, if there is one.
     #[must_use]
     pub fn take(self: &Arc<Self>) -> Option<Slot> {
-        let take = |used| (used < self.limit).then_some(used + 1);
+        let limit = self.limit();
+        let take = |used| (used < limit).then_some(used + 1);
         self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).ok().map(|_| Slot(Arc::clone(self)))
     }
 
     /// How many there are.
     #[must_use]
     pub fn limit(&self) -> usize {
-        self.limit
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// So many from now on; clients that are there stay.
+    pub fn set_limit(&self, limit: usize) {
+        self.limit.store(limit, Ordering::Relaxed);
     }
 
     /// How many are taken.

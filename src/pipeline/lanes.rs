@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,21 +16,46 @@ use crate::event::{Age, ChannelName};
 use crate::source::file::Mark;
 use crate::source::{FileKey, Loss, News, PathKey, Paths, SourceKey, State, Step};
 
+/// Why nothing comes from a source that was left out of the configuration.
+pub const NOT_CONFIGURED: &str = "not configured any more";
+
 /// The ways of all paths of one follower.
 #[derive(Debug)]
 pub struct Lanes {
     fittings: Fittings,
     /// How each source is read.
-    manners: HashMap<SourceKey, Manner>,
+    manners: Manners,
     channels: Channels,
     paths: HashMap<PathKey, Pipeline>,
     files: HashMap<FileKey, Lane>,
     /// When a file's pipeline wants to be called.
     due: HashMap<FileKey, Instant>,
+    /// Whose a path is.
+    sources: HashMap<PathKey, SourceKey>,
     /// Channels to be forgotten, and when.
     left: VecDeque<(Instant, Channel)>,
     /// How long the file that was read last may rest.
     rest: Option<Duration>,
+}
+
+/// How each source is read. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Manners(Arc<Mutex<HashMap<SourceKey, Manner>>>);
+
+impl Manners {
+    /// A source is read so, from the next time that somebody asks.
+    pub fn set(&self, source: SourceKey, manner: Manner) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(source, manner);
+    }
+
+    /// A source has gone.
+    fn remove(&self, source: SourceKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&source);
+    }
+
+    fn of(&self, source: SourceKey) -> Option<Manner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned()
+    }
 }
 
 /// The way of one file.
@@ -56,9 +82,9 @@ pub fn follow(source: &mut impl Paths, lanes: &mut Lanes) -> io::Result<()> {
 impl Lanes {
     /// No paths yet, of any of these sources.
     #[must_use]
-    pub fn new(fittings: Fittings, manners: HashMap<SourceKey, Manner>, channels: Channels) -> Self {
-        let (paths, files, due) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { fittings, manners, channels, paths, files, due, left: VecDeque::new(), rest: None }
+    pub fn new(fittings: Fittings, manners: Manners, channels: Channels) -> Self {
+        let (paths, files, due, sources) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { fittings, manners, channels, paths, files, due, sources, left: VecDeque::new(), rest: None }
     }
 
     /// Takes what a follower tells.
@@ -70,6 +96,8 @@ impl Lanes {
             News::Lost { path, loss, position } => self.tell_loss(path, loss, position),
             News::Moved { path, position } => self.store(path, position),
             News::State { path, state } => self.show(path, state),
+            News::Changed { source } => self.change(source),
+            News::Leaving { source } => self.manners.remove(source),
             News::Left { path } => self.leave(path, Instant::now()),
         }
     }
@@ -103,7 +131,8 @@ impl Lanes {
     }
 
     fn begin(&mut self, source: SourceKey, path: PathKey, name: ChannelName) {
-        let Some(manner) = self.manners.get(&source).cloned() else { return };
+        let Some(manner) = self.manners.of(source) else { return };
+        self.sources.insert(path, source);
         self.left.retain(|(_, channel)| *channel.name() != name);
         let channel = self.channels.open(name);
         channel.set_condition(Condition::Open);
@@ -163,9 +192,20 @@ impl Lanes {
         });
     }
 
+    /// The lines of a source go another way from now on.
+    fn change(&mut self, source: SourceKey) {
+        let Some(manner) = self.manners.of(source) else { return };
+        let is_its = |path: &PathKey| self.sources.get(path) == Some(&source);
+        let ways = self.paths.iter_mut().filter(|(path, _)| is_its(path)).map(|(_, way)| way);
+        let texts = self.files.values_mut().filter(|lane| is_its(&lane.path)).map(|lane| &mut lane.pipeline);
+        ways.chain(texts).for_each(|pipeline| pipeline.change(manner.clone()));
+    }
+
     fn leave(&mut self, path: PathKey, now: Instant) {
+        let is_wanted = self.sources.remove(&path).is_some_and(|source| self.manners.of(source).is_some());
+        let why = if is_wanted { "the file has gone" } else { NOT_CONFIGURED };
         if let Some(Pipeline { channel, .. }) = self.paths.remove(&path) {
-            channel.set_condition(Condition::Waiting("the file has gone".to_owned()));
+            channel.set_condition(Condition::Waiting(why.to_owned()));
             if let Some(kept) = self.fittings.store.kept_unfed() {
                 self.left.push_back((now + kept, channel));
             }
@@ -182,8 +222,6 @@ fn note_due(due: &mut HashMap<FileKey, Instant>, file: FileKey, pipeline: &Pipel
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::Writer;
     use super::*;
     use crate::source::Sink;
@@ -192,7 +230,9 @@ mod tests {
     fn lanes(channels: &Channels) -> Lanes {
         let fittings = Fittings { store: Arc::new(Store::new(1)), metrics: Arc::default() };
         let manner = Manner { max_line: 100, recipe: Arc::default(), flush_partial: None, writer: Writer::File };
-        Lanes::new(fittings, HashMap::from([(SourceKey(0), manner)]), channels.clone())
+        let manners = Manners::default();
+        manners.set(SourceKey(0), manner);
+        Lanes::new(fittings, manners, channels.clone())
     }
 
     /// No paths at all.

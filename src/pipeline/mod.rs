@@ -96,6 +96,8 @@ pub struct Pipeline {
     middle: Middle,
     fittings: Fittings,
     manner: Manner,
+    /// What it goes over to where nothing is held.
+    next_manner: Option<Manner>,
     channel: Channel,
     buffering: BlockBuffering,
     /// When the state of the unfinished line is to be shown.
@@ -186,6 +188,7 @@ impl Pipeline {
             middle: Middle::new(&manner.recipe, manner.max_line),
             fittings: fittings.clone(),
             manner,
+            next_manner: None,
             channel,
             buffering: BlockBuffering::default(),
             progress_due: None,
@@ -207,17 +210,52 @@ impl Pipeline {
         other
     }
 
+    /// The text goes another way from now on: from the next line that nothing of has been read.
+    pub fn change(&mut self, manner: Manner) {
+        self.next_manner = Some(manner);
+        self.go_over();
+    }
+
+    /// Goes over to what has been asked for, where it can.
+    fn go_over(&mut self) {
+        if self.middle.held() > 0 {
+            return;
+        }
+        if let Some(manner) = self.next_manner.take() {
+            // What it has still to tell, it tells.
+            self.middle.end(Instant::now());
+            self.publish(None);
+            self.middle = Middle::new(&manner.recipe, manner.max_line);
+            self.manner = manner;
+        }
+    }
+
     /// Takes the next bytes of the text, and asks the mark for the position of the source behind the events that they make.
     pub fn push(&mut self, bytes: &[u8], age: Age, mut mark: Option<Mark<'_>>) {
+        let mut rest = bytes;
+        // Who wants another way wants it from the very next line on.
+        while self.next_manner.is_some()
+            && let Some(end) = memchr::memchr(b'\n', rest)
+        {
+            let (line, behind) = rest.split_at(end + 1);
+            self.take(line, age, &mut mark, behind.len());
+            rest = behind;
+        }
+        self.take(rest, age, &mut mark, 0);
+    }
+
+    /// Takes bytes, behind which `behind` more have been read.
+    fn take(&mut self, bytes: &[u8], age: Age, mark: &mut Option<Mark<'_>>, behind: usize) {
         self.middle.work(bytes, age, Instant::now);
         let Self { middle, fittings, channel, .. } = self;
         let mut turn = fittings.store.turn(channel.name(), now(), age);
         middle.give(bytes, |item| add(&mut turn, channel, item));
-        let (events, held) = (turn.count(), middle.held());
+        let (events, held) = (turn.count(), middle.held() + behind);
         let position = mark.as_mut().and_then(|mark| mark.position(events, held));
         let ears = channel.publish(turn.commit(position), ChannelLife::Open);
         drop(turn);
-        self.note_position(events, mark);
+        self.note_position(events, mark, behind);
+        self.go_over();
         self.count(bytes.len());
         self.look_ahead(bytes.len(), ears);
     }
@@ -251,6 +289,7 @@ impl Pipeline {
     pub fn flush(&mut self, position: Option<&str>) {
         self.middle.end(Instant::now());
         self.publish(position);
+        self.go_over();
         (self.progress_due, self.flush_due) = (None, None);
     }
 
@@ -299,11 +338,11 @@ impl Pipeline {
     }
 
     /// Lines that have become no event move the position of a source, too; it is stored with the next event, or after a while.
-    fn note_position(&mut self, events: u64, mark: Option<Mark<'_>>) {
-        let Some(mut mark) = mark else { return };
+    fn note_position(&mut self, events: u64, mark: &mut Option<Mark<'_>>, behind: usize) {
+        let Some(mark) = mark else { return };
         if events > 0 {
             self.position_due = None;
-        } else if self.middle.leaves_out() && mark.note(self.middle.held()) {
+        } else if self.middle.leaves_out() && mark.note(self.middle.held() + behind) {
             self.position_due = self.position_due.or_else(|| Some(Instant::now() + POSITION_AFTER));
         }
     }

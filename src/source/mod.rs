@@ -41,7 +41,7 @@ pub enum Read<'a> {
 }
 
 /// One of the daemon's sources, by a number that no other one has.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceKey(pub usize);
 
 /// A path that is followed, in [`News`].
@@ -108,6 +108,16 @@ pub enum News<'a> {
         path: PathKey,
         /// What holds now.
         state: State,
+    },
+    /// The lines of a source go another way from now on.
+    Changed {
+        /// The source.
+        source: SourceKey,
+    },
+    /// A source is left: its paths follow, and then nothing more of it.
+    Leaving {
+        /// The source.
+        source: SourceKey,
     },
     /// The path is not followed any more.
     Left {

@@ -115,7 +115,7 @@ pub fn parse(path: &Path, text: &str) -> Result<FileSays, ConfigError> {
         let at = place(key.span().start);
         match (key.get_ref().as_ref(), value.get_ref()) {
             (SOURCE, DeValue::Array(tables)) => {
-                for entry in tables.iter() {
+                for entry in tables {
                     let DeValue::Table(entry) = entry.get_ref() else { return Err(no_source_table(&at)) };
                     said.sources.push(source(entry, &at, place)?);
                 }

@@ -6,7 +6,7 @@
 //! Where the daemon is the init of a container, or a subreaper ([`Groups::adopt_orphans`]), processes whose parents have died become its children, and stay as
 //! zombies until they are waited for. A leader is waited for by its own [`Run`] alone; all others here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,6 +29,8 @@ pub struct Groups(Arc<Mutex<State>>);
 struct State {
     running: BTreeMap<u32, Group>,
     is_stopping: bool,
+    /// The commands that are not started any more, by their places.
+    retired: BTreeSet<usize>,
     orphans: Orphans,
     /// How the last run of each command ended, by its place.
     exits: BTreeMap<usize, Exit>,
@@ -45,6 +47,8 @@ enum Orphans {
 #[derive(Debug)]
 struct Group {
     leader: Leader,
+    /// The place of its command.
+    place: usize,
     /// Rung when a child of the daemon has changed.
     bell: Bell,
 }
@@ -73,14 +77,19 @@ impl Groups {
 
     /// Starts a process that leads a group of its own; `None` if the daemon stops. Under the lock, so that its end cannot be seen before it is known,
     /// and no other process is started that would inherit what is not marked yet as to be closed.
-    pub(super) fn start(&self, bell: &Bell, run: impl FnOnce() -> Result<Run, NotStarted>) -> Option<Result<Run, NotStarted>> {
+    pub(super) fn start(
+        &self,
+        place: usize,
+        bell: &Bell,
+        run: impl FnOnce() -> Result<Run, NotStarted>,
+    ) -> Option<Result<Run, NotStarted>> {
         let mut state = self.lock();
-        if state.is_stopping {
+        if state.is_stopping || state.retired.contains(&place) {
             return None;
         }
         let started = run();
         if let Ok(run) = &started {
-            state.running.insert(run.process(), Group { leader: Leader::There, bell: bell.clone() });
+            state.running.insert(run.process(), Group { leader: Leader::There, place, bell: bell.clone() });
         }
         Some(started)
     }
@@ -145,15 +154,26 @@ impl Groups {
         self.pass_on(Signal::SIGCONT);
     }
 
+    /// One command is not wanted any more: it is sent TERM, and not started again.
+    pub fn retire(&self, place: usize) {
+        let mut state = self.lock();
+        state.retired.insert(place);
+        for process in state.running.iter().filter(|(_, group)| group.place == place).map(|(process, _)| *process) {
+            send(process, Signal::SIGTERM);
+            let _ = killpg(id(process), Signal::SIGCONT);
+        }
+    }
+
     /// Nothing stays behind, whatever it does: all groups are sent KILL, and no command is started any more.
     pub fn kill(&self) {
         self.lock().is_stopping = true;
         self.pass_on(Signal::SIGKILL);
     }
 
-    /// Whether the daemon stops.
-    pub(super) fn are_stopping(&self) -> bool {
-        self.lock().is_stopping
+    /// Whether a command is not started any more, because the daemon stops or it is not wanted.
+    pub(super) fn is_over(&self, place: usize) -> bool {
+        let state = self.lock();
+        state.is_stopping || state.retired.contains(&place)
     }
 
     /// How many commands run now.

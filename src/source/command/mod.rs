@@ -258,7 +258,7 @@ impl Runner {
     /// Why it could not be started.
     pub fn start(&mut self) -> Result<(), NotStarted> {
         let begin = || Run::begin(&self.command, &self.bell, &self.stop);
-        let Some(started) = self.groups.start(&self.bell, begin) else { return Ok(()) };
+        let Some(started) = self.groups.start(self.place, &self.bell, begin) else { return Ok(()) };
         let run = started?;
         let process = run.process();
         self.runs += 1;
@@ -299,7 +299,7 @@ impl Runner {
 
     fn pause(&mut self, at: Instant, until: Option<Instant>, news: &mut Sink<'_>) -> io::Result<Step> {
         self.phase = Phase::Pausing(at);
-        if self.groups.are_stopping() {
+        if self.groups.is_over(self.place) {
             return Ok(Step::Stopped);
         }
         let wake = until.map_or(at, |until| until.min(at));
@@ -332,7 +332,7 @@ impl Runner {
         debug!("run {} of '{}' is over after {lasted:?}: {exit}", self.runs, self.command.what);
         news(News::Exited { run: self.runs, exit });
         self.groups.note_exit(self.place, exit);
-        if self.groups.are_stopping() {
+        if self.groups.is_over(self.place) {
             return Step::Stopped;
         }
         if !self.command.manner.restart.wants_another(exit) {

@@ -29,12 +29,16 @@ const SHARE: u32 = 50;
 
 /// A glob that is followed.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Matching {
     name: Option<ChannelName>,
-    asked: Asked,
+    /// Who asked for it.
+    pub(super) asked: Asked,
     scan: Scan,
     /// Whether something has changed in its directories.
     pub is_hinted: bool,
+    /// Whether its source has gone: it keeps its place among the globs, and is scanned no more.
+    pub(super) is_over: bool,
     /// Not to be scanned before.
     rest_until: Instant,
     /// Whether there are matches that are no files (yet).
@@ -52,6 +56,11 @@ impl Matching {
     pub fn hint_for_test(&mut self) {
         self.is_hinted = true;
         self.rest_until = Instant::now();
+    }
+
+    /// What it has found may be followed by nobody any more.
+    pub(super) fn look_anew(&mut self) {
+        (self.is_hinted, self.has_unresolved) = (true, true);
     }
 
     /// The channel of a match.
@@ -132,6 +141,7 @@ impl Follower {
             asked,
             scan: Scan::new(glob),
             is_hinted: true,
+            is_over: false,
             rest_until: now.instant,
             has_unresolved: false,
             failing: Vec::new(),
@@ -181,7 +191,7 @@ impl Follower {
     /// Scans the globs of whose directories there were hints.
     pub(super) fn scan_hinted(&mut self, now: Now, news: &mut Sink<'_>) {
         for index in 0..self.globs.len() {
-            if self.globs[index].is_hinted && self.globs[index].rest_until <= now.instant {
+            if self.globs[index].is_hinted && !self.globs[index].is_over && self.globs[index].rest_until <= now.instant {
                 self.scan_now(index, now, news);
             }
         }
@@ -189,11 +199,14 @@ impl Follower {
 
     /// When the next glob may be scanned that was hinted at.
     pub(super) fn next_scan(&self) -> Option<Instant> {
-        self.globs.iter().filter(|glob| glob.is_hinted).map(|glob| glob.rest_until).min()
+        self.globs.iter().filter(|glob| glob.is_hinted && !glob.is_over).map(|glob| glob.rest_until).min()
     }
 
     /// Scans a glob, and arranges the next scan.
     pub(super) fn scan(&mut self, index: usize, now: Now, news: &mut Sink<'_>) {
+        if self.globs[index].is_over {
+            return;
+        }
         let is_watched = self.scan_now(index, now, news);
         let pause = if is_watched { HINTED } else { POLLED };
         let rest = self.globs[index].rest_until.saturating_duration_since(now.instant);

@@ -19,7 +19,7 @@ use super::restore::Stored;
 use super::schedule::{Schedule, Task};
 use super::trail::{Asked, Origin, Trail, Watching};
 use super::watch::{Hint, Refusal, Watches};
-use super::{Files, Hints, Options, Wanted};
+use super::{Files, Hints, Options, Orders, Wanted};
 use crate::source::{FileKey, PathKey, Paths, Ready, Sink, Step, Stop, wait};
 
 /// How many looks are done before files are read again.
@@ -106,6 +106,8 @@ pub struct Follower {
     pub(super) unlooked: Vec<PathKey>,
     /// Where the paths lead, while they are looked at first and somebody has asked.
     pub(super) names_at_first: Option<HashMap<Identity, PathBuf>>,
+    /// What else is to be done.
+    pub(super) orders: Orders,
     stop: Stop,
     next_key: u64,
 }
@@ -118,12 +120,15 @@ impl Paths for Follower {
         } else {
             until.into_iter().chain(self.schedule.next()).chain(self.next_scan()).min()
         };
-        let hinted = self.watches.inotify().map(AsFd::as_fd);
-        let ready = wait(hinted.as_slice(), &self.stop, until)?;
+        let fds: Vec<_> = [self.orders.bell()].into_iter().chain(self.watches.inotify().map(AsFd::as_fd)).collect();
+        let ready = wait(&fds, &self.stop, until)?;
         let now = Now::read();
         match ready {
             Ready::Stopped => return Ok(Step::Stopped),
-            Ready::Bytes => self.take_hints(),
+            Ready::Bytes => {
+                self.take_hints();
+                self.obey(now, news);
+            }
             Ready::Quiet => {}
         }
         for task in self.schedule.take(now.instant) {
@@ -148,7 +153,7 @@ impl Paths for Follower {
 impl Follower {
     /// A follower that has not looked yet, and goes on where the run before has left what is `stored`.
     #[must_use]
-    pub fn new(options: Options, stored: Stored, stop: Stop) -> Self {
+    pub fn new(options: Options, stored: Stored, orders: Orders, stop: Stop) -> Self {
         let mut follower = Self {
             options,
             trails: HashMap::new(),
@@ -177,6 +182,7 @@ impl Follower {
             text: String::new(),
             unlooked: Vec::new(),
             names_at_first: None,
+            orders,
             stop,
             next_key: 0,
         };
@@ -189,6 +195,16 @@ impl Follower {
     /// Looks at everything once, in the order in which the user named it, and reads what was there before, until `deadline` at most.
     pub fn first_look(&mut self, wanted: Vec<Wanted>, deadline: Instant, news: &mut Sink<'_>) {
         let now = Now::read();
+        self.look_first(wanted, now, news);
+        self.schedule.add(Task::Watches, now.instant, VERIFY);
+        while !self.ready.is_empty() && Instant::now() < deadline {
+            self.read_ready(Now::read(), news);
+        }
+    }
+
+    /// Looks at what is wanted for the first time: what is found there now was there before.
+    pub(super) fn look_first(&mut self, wanted: Vec<Wanted>, now: Now, news: &mut Sink<'_>) {
+        self.is_first = true;
         for Wanted { source, files, begin } in wanted {
             let asked = Asked { source, begin };
             match files {
@@ -202,10 +218,6 @@ impl Follower {
         }
         (self.is_first, self.names_at_first, self.stored.unfinished) = (false, None, Vec::new());
         self.say_named();
-        self.schedule.add(Task::Watches, now.instant, VERIFY);
-        while !self.ready.is_empty() && Instant::now() < deadline {
-            self.read_ready(Now::read(), news);
-        }
     }
 
     /// Says which of the files that the user named are there.

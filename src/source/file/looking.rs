@@ -311,7 +311,7 @@ impl Follower {
     }
 
     /// Follows a path no more.
-    fn forget(&mut self, key: PathKey, news: &mut Sink<'_>) {
+    pub(super) fn forget(&mut self, key: PathKey, news: &mut Sink<'_>) {
         let Some(mut trail) = self.trails.remove(&key) else { return };
         forget_twin(&mut self.twins, &mut trail);
         if self.paths.get(&trail.path) == Some(&key) {

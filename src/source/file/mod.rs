@@ -42,6 +42,7 @@ mod links;
 mod listing;
 mod looking;
 mod mark;
+mod orders;
 mod place;
 mod position;
 mod reader;
@@ -67,6 +68,7 @@ pub use begin::Begin;
 pub use follower::Follower;
 pub use glob::{BadGlob, Glob, Part, is_wild};
 pub use mark::Mark;
+pub use orders::{Order, Orders};
 pub use restore::Stored;
 
 /// What to follow.

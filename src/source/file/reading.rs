@@ -325,7 +325,7 @@ impl Follower {
     }
 
     /// A file has been read to its end for good; a path that leads to it as well goes on with it.
-    fn finish(&mut self, key: PathKey, index: usize, news: &mut Sink<'_>) {
+    pub(super) fn finish(&mut self, key: PathKey, index: usize, news: &mut Sink<'_>) {
         let Some((file, heir)) = self.take_out(key, index) else { return };
         // The heir first: in between the file is of both, and then of the one that is followed first.
         if let Some(heir) = heir {

@@ -38,7 +38,7 @@ struct Bench {
 
 impl Bench {
     fn start(wanted: Vec<Wanted>, options: Options) -> Self {
-        let follower = Follower::new(options, Stored::nothing(), Stop::new().unwrap());
+        let follower = Follower::new(options, Stored::nothing(), Orders::new().unwrap(), Stop::new().unwrap());
         let (names, framers) = (RefCell::default(), HashMap::new());
         let mut bench =
             Self { follower, names, framers, given: Vec::new(), states: Vec::new(), left: Vec::new(), sources: Vec::new() };
@@ -65,7 +65,7 @@ impl Bench {
                 }
             }
             News::Lost { path, loss: Loss::Truncated | Loss::Overwritten | Loss::Vanished, .. } => give(path, b"LOST"),
-            News::Moved { .. } => {}
+            News::Moved { .. } | News::Changed { .. } | News::Leaving { .. } => {}
             News::State { path, state } => states.push((names.borrow()[&path].clone(), state)),
             News::Left { path } => left.push(names.borrow()[&path].clone()),
         });

@@ -19,7 +19,7 @@ use super::super::position::{Kind, Position};
 use super::*;
 use crate::channel::Channels;
 use crate::event::ChannelName;
-use crate::pipeline::lanes::Lanes;
+use crate::pipeline::lanes::{Lanes, Manners};
 use crate::pipeline::{Fittings, Manner, Writer};
 use crate::store::{Commit, Store};
 
@@ -45,12 +45,13 @@ impl Run {
         let fittings = Fittings { store: Arc::clone(&store), metrics: Arc::default() };
         let (max_line, flush_partial) = (bench.max_line, bench.flush_partial);
         let manner = Manner { max_line, recipe: Arc::default(), flush_partial, writer: Writer::File };
-        let manners = HashMap::from([(SourceKey::default(), manner)]);
+        let manners = Manners::default();
+        manners.set(SourceKey::default(), manner);
         let mut lanes = Lanes::new(fittings, manners, Channels::new(1 << 20, 1));
         let positions = bench.disk.positions.clone();
         let all = positions.iter().map(|(channel, text)| (channel.clone(), text.clone())).collect();
         let stored = Stored::new(all, move |channel| positions.get(channel).cloned());
-        let mut follower = Follower::new(options, stored, Stop::new().unwrap());
+        let mut follower = Follower::new(options, stored, Orders::new().unwrap(), Stop::new().unwrap());
         follower.first_look(files, Instant::now() + Duration::from_secs(10), &mut |news| lanes.take(news));
         let mut run = Self { follower, lanes, store };
         run.settle();
