@@ -7,6 +7,7 @@
 mod commands;
 pub mod exit;
 mod heap;
+mod reading;
 mod reload;
 pub mod signals;
 mod sources;

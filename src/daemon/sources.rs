@@ -4,62 +4,45 @@ use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::Arc;
-use std::sync::mpsc::{self, Sender};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use tracing::warn;
 
-use super::STDIN;
 use super::exit::Fatal;
-use super::tasks::{Done, Tasks};
+use super::reading::{manner, options};
+use super::tasks::Tasks;
 use crate::channel::{Channels, Condition};
 use crate::config::feed::Feed;
 use crate::config::source::Source;
-use crate::config::way::{FifoAtEnd, FlushPartial, Way};
 use crate::config::{Config, Copying, Following};
-use crate::event::ChannelName;
-use crate::pipeline::lanes::{self, Lanes, Manners};
-use crate::pipeline::middle::MayFlush;
-use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
-use crate::source::command::{Command, Groups, Output, Restart, Runner, What};
-use crate::source::fifo::{Fifo, Make};
-use crate::source::file::{Files, Follower, Options, Order, Orders, Stored, Wanted};
-use crate::source::stream::Stream;
-use crate::source::tee::Tee;
+use crate::pipeline::lanes::{self, Manners};
+use crate::pipeline::{Fittings, Writer};
+use crate::source::command::Groups;
+use crate::source::file::{Order, Orders};
 use crate::source::{SourceKey, Stop};
 
-/// The name of the task that follows files.
-pub const FILES: &str = "files";
-
-/// How long connections wait for the lines that files hold at the start, and for a file system that does not answer.
-const FIRST_LINES: Duration = Duration::from_secs(1);
+/// How long connections wait for a file system that does not answer.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
-
-/// The bounds of how many files are open.
-const LEAST_OPEN: usize = 8;
-const MOST_OPEN: usize = 1024;
-
-/// How soon the unfinished line of a named pipe is given up: its writer may have died.
-const PIPE_FALLS_IDLE: Duration = Duration::from_secs(1);
 
 /// All that is read.
 #[derive(Debug)]
 pub struct Sources {
-    channels: Channels,
-    fittings: Fittings,
-    groups: Groups,
-    following: Following,
-    tee: Copying,
+    pub(super) channels: Channels,
+    pub(super) fittings: Fittings,
+    pub(super) groups: Groups,
+    pub(super) following: Following,
+    pub(super) tee: Copying,
     /// Those that run, in the order in which they came.
     running: BTreeMap<SourceKey, Running>,
     /// How files are read.
-    manners: Manners,
+    pub(super) manners: Manners,
     /// What the thread that follows files is told, if there is one.
-    orders: Option<Orders>,
+    pub(super) orders: Option<Orders>,
     /// Raised when the daemon stops.
-    stop: Stop,
+    pub(super) stop: Stop,
     next: usize,
 }
 
@@ -249,7 +232,7 @@ impl Sources {
         SourceKey(self.next)
     }
 
-    fn note(&mut self, key: SourceKey, feed: Feed) -> Result<Stop, Fatal> {
+    pub(super) fn note(&mut self, key: SourceKey, feed: Feed) -> Result<Stop, Fatal> {
         let stop = Stop::new().map_err(|error| Fatal::unexpected("could not make an event descriptor", &error))?;
         self.running.insert(key, Running { feed, stop: stop.clone(), fate: Fate::Runs });
         Ok(stop)
@@ -273,136 +256,6 @@ impl Sources {
             self.channels.open(name.clone()).set_condition(Condition::Waiting(lanes::NOT_CONFIGURED.to_owned()));
         }
     }
-
-    fn start_one(&mut self, key: SourceKey, feed: Feed, looked: &Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {
-        self.start_one_holding(key, feed, None, looked, tasks)
-    }
-
-    /// Starts the thread of a source, which holds `kept` until it has opened what it reads.
-    fn start_one_holding(
-        &mut self,
-        key: SourceKey,
-        feed: Feed,
-        kept: Option<File>,
-        looked: &Sender<()>,
-        tasks: &mut Tasks,
-    ) -> Result<(), Fatal> {
-        let (source, way) = (feed.source.clone(), feed.way.clone());
-        let stop = self.note(key, feed)?;
-        match source {
-            Source::Stdin { channel } => {
-                let stream = Stream::stdin(stop).map_err(|error| Fatal::unexpected("could not use standard input", &error))?;
-                let tee = (self.tee == Copying::ToStdout).then(Tee::new);
-                self.stream(key, STDIN, channel, stream, tee, &way, tasks)
-            }
-            Source::Descriptor { channel, path } => {
-                let what = format!("could not open '{}'", path.display());
-                let stream = Stream::open(&path, stop).map_err(|error| Fatal::unexpected(&what, &error))?;
-                self.stream(key, &channel.to_string(), channel, stream, None, &way, tasks)
-            }
-            Source::Fifo { channel, path, make } => {
-                let fifo = Fifo::new(path, make, stop);
-                self.fifo(key, channel, fifo, make, &way, (kept, looked.clone()), tasks)
-            }
-            Source::Command { name, channels, command } => self.command(key, &name, &channels, &command, &way, stop, tasks),
-            Source::Files(_) => Ok(()),
-        }
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a source has a name, a channel, bytes and a way")]
-    fn stream(
-        &self,
-        key: SourceKey,
-        name: &str,
-        channel: ChannelName,
-        stream: Stream,
-        tee: Option<Tee>,
-        way: &Way,
-        tasks: &mut Tasks,
-    ) -> Result<(), Fatal> {
-        let pipeline = Pipeline::new(&self.fittings, manner(Writer::Pipe, None, way), self.channels.open(channel));
-        let label = name.to_owned();
-        tasks.spawn_source(name, move || Done::Source(key, label, pipeline::run(stream, pipeline, tee)))
-    }
-
-    /// Runs a command. What was asked for by its words and cannot be started at all ends the daemon; a line of a shell is a source like any other.
-    #[expect(clippy::too_many_arguments, reason = "a command has a name, channels and a way")]
-    fn command(
-        &self,
-        key: SourceKey,
-        name: &ChannelName,
-        channels: &[ChannelName],
-        command: &Command,
-        way: &Way,
-        stop: Stop,
-        tasks: &mut Tasks,
-    ) -> Result<(), Fatal> {
-        let writer = match command.manner.output {
-            Output::Pipes => Writer::Command,
-            Output::Terminal(_) => Writer::File,
-        };
-        let manner = manner(writer, None, way);
-        let open = |channel: &ChannelName| Pipeline::new(&self.fittings, manner.clone(), self.channels.open(channel.clone()));
-        let streams = channels.iter().map(open).collect();
-        let mut runner = Runner::new(command.clone(), key.0, self.groups.clone(), stop)
-            .map_err(|error| Fatal::unexpected("could not make an event descriptor", &error))?;
-        if matches!(command.what, What::Program(..)) && command.manner.restart == Restart::Never {
-            runner.start().map_err(|error| Fatal::not_started(&error))?;
-        }
-        let label = name.to_string();
-        tasks.spawn_source(&format!("command {name}"), move || Done::Source(key, label, pipeline::command::run(runner, streams)))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "a pipe has a channel, bytes and a way")]
-    fn fifo(
-        &self,
-        key: SourceKey,
-        channel: ChannelName,
-        mut fifo: Fifo,
-        make: Make,
-        way: &Way,
-        (kept, looked): (Option<File>, Sender<()>),
-        tasks: &mut Tasks,
-    ) -> Result<(), Fatal> {
-        let manners = Manners::default();
-        manners.set(SourceKey::default(), manner(Writer::Pipe, Some(PIPE_FALLS_IDLE), way));
-        let mut lanes = Lanes::new(self.fittings.clone(), manners, self.channels.clone());
-        let is_removed = make != Make::Never && way.fifo_at_end == FifoAtEnd::Removed;
-        let label = format!("pipe {channel}");
-        tasks.spawn_source(&label.clone(), move || {
-            fifo.first_look(channel, &mut |news| lanes.take(news));
-            drop((kept, looked));
-            let end = lanes::follow(&mut fifo, &mut lanes);
-            if is_removed {
-                fifo.remove();
-            }
-            // What has been read of a line is nowhere else.
-            lanes.flush();
-            Done::Source(key, label, end.map(|()| Outcome::Stopped))
-        })
-    }
-
-    /// What is to be followed, and how its lines go.
-    fn wanted(&self, key: SourceKey, files: &Files, way: &Way) -> Wanted {
-        self.manners.set(key, manner(Writer::File, None, way));
-        Wanted { source: key, files: files.clone(), begin: way.begin }
-    }
-
-    fn files(&mut self, wanted: Vec<Wanted>, looked: Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {
-        let mut lanes = Lanes::new(self.fittings.clone(), self.manners.clone(), self.channels.clone());
-        let store = Arc::clone(&self.fittings.store);
-        let stored = Stored::new(store.sources(), move |channel| store.source_of(channel));
-        let orders = Orders::new().map_err(|error| Fatal::unexpected("could not make an event descriptor", &error))?;
-        self.orders = Some(orders.clone());
-        let mut follower = Follower::new(options(self.following), stored, orders, self.stop.clone());
-        tasks.spawn_source(FILES, move || {
-            follower.first_look(wanted, Instant::now() + FIRST_LINES, &mut |news| lanes.take(news));
-            drop(looked);
-            let end = lanes::follow(&mut follower, &mut lanes);
-            // An unfinished line is still in its file.
-            Done::Source(SourceKey::default(), FILES.to_owned(), end.map(|()| Outcome::Stopped))
-        })
-    }
 }
 
 /// Standard input and inherited descriptors are there once, from the start.
@@ -411,23 +264,8 @@ fn may_come_and_go(source: &Source) -> bool {
 }
 
 /// Opens a named pipe without waiting for a writer; `None` if it is not there.
-fn hold_open(path: &std::path::Path) -> Option<File> {
+fn hold_open(path: &Path) -> Option<File> {
     OpenOptions::new().read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).ok()
-}
-
-fn manner(writer: Writer, usual: Option<Duration>, way: &Way) -> Manner {
-    let flush_partial = match (way.flush_partial, way.recipe.may_flush()) {
-        (FlushPartial::Usual, MayFlush::Usual) => usual,
-        (FlushPartial::After(pause), MayFlush::Usual | MayFlush::IfAsked) => Some(pause),
-        (FlushPartial::Usual | FlushPartial::After(_) | FlushPartial::Never, _) => None,
-    };
-    Manner { max_line: way.max_line, recipe: Arc::clone(&way.recipe), flush_partial, writer }
-}
-
-/// How files are followed. Idle ones are closed, so a part of the limit is enough for them; the rest is for clients.
-fn options(following: Following) -> Options {
-    let limit = usize::try_from(super::file_limit()).unwrap_or(usize::MAX);
-    Options { rotate_wait: following.rotate_wait, hints: following.hints, open_files: (limit / 4).clamp(LEAST_OPEN, MOST_OPEN) }
 }
 
 /// How many descriptors a command takes: what it writes to, what wakes its thread, and what is open for a moment at its start.

@@ -7,7 +7,6 @@
     reason = "tests panic and print on purpose, and read like sessions"
 )]
 
-#[allow(dead_code, reason = "each target uses a part of the harness")]
 #[path = "../harness/mod.rs"]
 mod harness;
 

@@ -38,7 +38,7 @@ impl Scene {
         let wanted = self.reloads;
         let is_one = |line: &&str| line.starts_with("reloaded: ") || line.contains("could not reload");
         let said = eventually("the reload", || self.bridge.stderr(), |said| said.lines().filter(is_one).count() == wanted);
-        let last = said.lines().filter(is_one).last().unwrap();
+        let last = said.lines().rfind(is_one).unwrap();
         last.to_owned()
     }
 
@@ -162,9 +162,8 @@ fn a_command_that_is_left_out_is_ended_and_one_that_has_changed_runs_again() {
                 .get("/events/c/stdout?tail=all&follow=0")
                 .rest()
                 .into_iter()
-                .filter(|event| event.event == "x")
+                .rfind(|event| event.event == "x")
                 .map(|event| event.data)
-                .last()
         },
         Option::is_some,
     )

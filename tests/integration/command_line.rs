@@ -233,7 +233,7 @@ fn values_that_cannot_be_are_refused() {
         (&["--exit-on-eof=soon"], &["--exit-on-eof", "soon"]),
         (&["--max-clients", "0"], &["--max-clients", "from 1 on"]),
         (&["--tail"], &["--tail"]),
-        (&["--tee=yes"], &["--tee"]),
+        (&["--tee=maybe"], &["--tee"]),
         (&["--title"], &["--title"]),
         (&["-v", "-q"], &["--verbose", "--quiet"]),
         (&["--tail", "1", "--tail", "2"], &["--tail"]),

@@ -21,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("channel", &["batch", "event", "sse"]),
     ("pipeline", &["source", "framing", "mapping", "shaping", "store", "channel", "event", "metrics", "clock", "sse"]),
     ("http", &["channel", "store", "batch", "errno", "event", "mapping", "sieve", "sse", "metrics", "clock"]),
-    ("config", &["channel", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
+    ("config", &["channel", "errno", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
     ("cat", &["config", "daemon", "errno", "event", "expression", "sse"]),
     ("history", &["config", "errno", "event", "store"]),
     (
