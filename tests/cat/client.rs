@@ -38,6 +38,27 @@ impl Cat {
         Self { child, out, err }
     }
 
+    /// Starts it with a reader that takes so many bytes and then no more, stops it when it can write nothing more, and gives what the reader has then.
+    pub fn stop_half_way(arguments: &[&str], bytes: usize) -> Vec<u8> {
+        let mut all = vec!["cat"];
+        all.extend(arguments);
+        let mut child = command(&all).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut stdout, err) = (child.stdout.take().unwrap(), Collected::of(child.stderr.take().unwrap()));
+        let mut taken = vec![0; bytes];
+        stdout.read_exact(&mut taken).unwrap_or_else(|error| panic!("{error}; it said:\n{}", err.text()));
+        // The pipe is full: so much was written, and it stays so.
+        let written = || {
+            let io = std::fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
+            io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse::<usize>().unwrap()
+        };
+        crate::harness::eventually("a full pipe", written, |count| *count >= bytes + 60_000);
+        let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+        assert_eq!(child.wait().unwrap().code(), Some(143), "{}", err.text());
+        stdout.read_to_end(&mut taken).unwrap();
+        taken
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
