@@ -34,8 +34,8 @@ pub enum Broken {
         #[source]
         why: Astray,
     },
-    /// Something is missing, and nothing may be.
-    #[error("stopped before a gap: {0}")]
+    /// Something is missing, and nothing may be; the line begins with `gap: `.
+    #[error("stopped before a {0}")]
     Gap(String),
     /// There was no stream for too long.
     #[error("no stream of {url} for {waited} s: {why}")]

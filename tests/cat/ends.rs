@@ -148,7 +148,7 @@ fn a_gap_is_4_with_strict_and_a_line_without() {
     let state = directory.path().join("state");
     let (code, out, err) = Cat::start(&["--strict", "--state", state.to_str().unwrap(), &server.url("")]).end();
     assert_eq!((code, &*out), (4, "before\n"), "{err}");
-    assert!(err.contains("stopped before a gap: gap: 8 events of a are missing, between 5-1/a and 7-9"), "{err}");
+    assert!(err.contains("sse-bridge: stopped before a gap: 8 events of a are missing, between 5-1/a and 7-9"), "{err}");
     assert!(fs::read_to_string(&state).unwrap().contains("5-1/a\t"), "the place is before the gap");
     let server = Server::saying(&[&stream, &over]);
     let (code, out, err) = Cat::start(&[&server.url("")]).end();
