@@ -52,6 +52,8 @@ pub mod metrics;
 
 pub mod errno;
 
+pub mod pause;
+
 pub mod clock;
 
 pub mod config;

@@ -105,6 +105,17 @@ impl Address {
         self
     }
 
+    /// The same stream without the filter of the options. `None` where they have none, or where the query decides which lines are wanted.
+    #[must_use]
+    pub fn unfiltered(&self) -> Option<Self> {
+        let is_filter = |pair: &&str| ["grep=", "grep-v=", "i="].iter().any(|name| pair.starts_with(name));
+        if self.asks_for_more() || !self.added.split('&').any(|pair| pair.starts_with("grep")) {
+            return None;
+        }
+        let others: Vec<_> = self.added.split('&').filter(|pair| !is_filter(pair)).collect();
+        Some(Self { added: others.join("&"), ..self.clone() })
+    }
+
     /// What is asked for: path and query.
     #[must_use]
     pub fn target(&self) -> String {
@@ -241,6 +252,16 @@ mod tests {
         assert_eq!(address.target(), "/events?tail=5&grep=a%20b%2B&ping=1");
         assert_eq!(address.name(), "http://h:1/events?tail=5");
         assert_eq!(Address::parse("http://h:1").unwrap().asking(&[]).target(), "/events");
+    }
+
+    #[test]
+    fn the_filter_of_the_options_can_be_left_out() {
+        let options = [("tail", "5"), ("grep", "a b+"), ("grep-v", "c"), ("i", "1"), ("ping", "1")];
+        let unfiltered = |url: &str| Address::parse(url).unwrap().asking(&options).unfiltered();
+        assert_eq!(unfiltered(":1?grep=x").unwrap().target(), "/events?grep=x&tail=5&ping=1");
+        assert_eq!(unfiltered(":1?context=3"), None, "only the server knows what stands around");
+        assert_eq!(unfiltered(":1?i"), None);
+        assert_eq!(Address::parse(":1?grep=x").unwrap().asking(&[("i", "1")]).unfiltered(), None);
     }
 
     #[test]

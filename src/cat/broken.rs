@@ -34,8 +34,8 @@ pub enum Broken {
         #[source]
         why: Astray,
     },
-    /// Something is missing, and nothing may be.
-    #[error("stopped before a gap: {0}")]
+    /// Something is missing, and nothing may be; the line begins with `gap: `.
+    #[error("stopped before a {0}")]
     Gap(String),
     /// There was no stream for too long.
     #[error("no stream of {url} for {waited} s: {why}")]
@@ -65,6 +65,24 @@ pub enum Broken {
 }
 
 impl Broken {
+    /// The exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Refused { .. } | Self::Strange { .. } | Self::Astray { .. } => 3,
+            Self::Gap(_) => 4,
+            Self::Unreachable { .. } => 75,
+            Self::Token { .. } => 2,
+            Self::Gone | Self::Output(_) => 1,
+        }
+    }
+
+    /// Whether only this stream is broken, and others can be followed.
+    #[must_use]
+    pub fn is_of_one_stream(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Strange { .. } | Self::Astray { .. } | Self::Unreachable { .. })
+    }
+
     /// What the user can do about a broken stream.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -7,60 +7,29 @@
 //! ```
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderName, HeaderValue};
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::address::Address;
 use super::answer::Verdict;
-use super::block::Block;
 use super::broken::Broken;
+use super::filtering::{Filtering, Refusal};
 use super::notice::{Notice, Weight};
-use super::outlet::{Outlet, Taken};
+use super::outage::{Outage, SETTLED};
 use super::pause::{self, Pauses};
-use super::places::Places;
-use super::reader::{Reader, Step};
+use super::reader::{Busy, Reader, Step};
 use super::silence::Silence;
-use super::token::Token;
+use super::together::{Common, Several};
 use super::wire::{self, Answer, NoAnswer};
 use crate::daemon::exit::chain;
 use crate::sse::parse::Parser;
 
 /// A stream that lived so long was one, whatever it brought.
 const LIVED: Duration = Duration::from_secs(5);
-
-/// What all streams share.
-#[derive(Debug, Clone)]
-pub struct Common {
-    /// Where lines go.
-    pub outlet: Outlet,
-    /// What was taken of each stream, by name.
-    pub places: Arc<Places>,
-    /// It is time to stop.
-    pub stop: CancellationToken,
-    /// The token, if there is one.
-    pub token: Option<Token>,
-    /// How long there may be no stream.
-    pub max_wait: Option<Duration>,
-    /// The most bytes of an event.
-    pub largest: usize,
-    /// Whether messages say which stream they are about.
-    pub several: Several,
-}
-
-/// Whether there are several streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Several {
-    /// One.
-    No,
-    /// More.
-    Yes,
-}
 
 /// How the following of a stream ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +46,8 @@ enum After {
     Over(Ended),
     /// It is tried again at once.
     Again,
+    /// It is tried again at once, without the filter.
+    Unfiltered,
     /// It is tried again: why, and when if the server says so.
     Wait(String, Option<Duration>),
 }
@@ -89,12 +60,10 @@ pub struct Follower {
     reader: Reader,
     common: Common,
     pauses: Pauses,
-    /// Since when there has been no stream.
-    alone_since: Option<Instant>,
-    /// Whether that has been told.
-    is_told: bool,
-    /// Whether there ever was one.
-    was_there: bool,
+    outage: Outage,
+    filtering: Filtering,
+    /// Whether it was told that this client filters alone.
+    is_filtering_told: bool,
     /// The last end was a good one, and the next attempt was made at once.
     has_knocked: bool,
 }
@@ -103,18 +72,21 @@ impl Follower {
     /// Follows the stream at an address, whose events `reader` reads.
     #[must_use]
     pub fn new(address: Address, reader: Reader, common: Common) -> Self {
-        let name = address.name();
-        let pauses = Pauses::default();
-        Self { address, name, reader, common, pauses, alone_since: None, is_told: false, was_there: false, has_knocked: false }
+        let (name, outage) = (address.name(), Outage::begins(Instant::now()));
+        let (pauses, filtering) = (Pauses::default(), Filtering::default());
+        Self { address, name, reader, common, pauses, outage, filtering, is_filtering_told: false, has_knocked: false }
     }
 
     /// Follows it.
     pub async fn run(mut self) -> Result<Ended, Broken> {
-        self.alone_since = Some(Instant::now());
         loop {
-            match self.connection().await? {
+            let after = self.connection().await?;
+            if !matches!(after, After::Unfiltered) {
+                self.filtering.ended();
+            }
+            match after {
                 After::Over(ended) => return Ok(ended),
-                After::Again => {}
+                After::Again | After::Unfiltered => {}
                 After::Wait(why, named) => {
                     if let Some(ended) = self.wait(why, named).await? {
                         return Ok(ended);
@@ -134,7 +106,7 @@ impl Follower {
         };
         match answer {
             // A file that is replaced is away for a moment.
-            Err(error) if self.was_there => Ok(After::Wait(chain(&error), None)),
+            Err(error) if self.outage.was_there() => Ok(After::Wait(chain(&error), None)),
             Err(error) => Err(error),
             Ok(Ok(answer)) if answer.verdict == Verdict::Stream => self.read(answer).await,
             Ok(Ok(answer)) => self.judge(answer).await,
@@ -155,49 +127,59 @@ impl Follower {
             let path = token.path().display().to_string();
             fields.push((header::AUTHORIZATION, token.header().map_err(|why| Broken::Token { path, why })?));
         }
-        Ok(wire::ask(&self.address, &fields).await)
+        Ok(wire::ask(&self.filtering.address(&self.address), &fields).await)
     }
 
     /// What is done about an answer that is no stream.
     async fn judge(&mut self, answer: Answer) -> Result<After, Broken> {
         let (status, url) = (answer.status, self.name.clone());
+        let was_there = self.outage.was_there();
         Ok(match answer.verdict.clone() {
             Verdict::Finished => After::Over(Ended::Finished),
             Verdict::Later(named) => {
-                let line = answer.line().await;
-                After::Wait(format!("it answers {status} {line}").trim_end().to_owned(), named.map(pause::named))
+                let why = format!("it answers {status} {}", answer.line().await).trim_end().to_owned();
+                if status == 503 && self.filtering.refused(&self.address, &why, Refusal::Now) {
+                    return Ok(After::Unfiltered);
+                }
+                After::Wait(why, named.map(pause::named))
             }
-            Verdict::Strange(kind) if self.was_there => After::Wait(format!("it answers with {kind} instead of a stream"), None),
+            Verdict::Strange(kind) if was_there => After::Wait(format!("it answers with {kind} instead of a stream"), None),
             Verdict::Strange(kind) => return Err(Broken::Strange { url, why: format!("it answers with {kind}") }),
             Verdict::Stream | Verdict::Moved(_) | Verdict::Refused => {
                 let why = format!("{status} {}", answer.line().await).trim_end().to_owned();
-                return Err(Broken::Refused { url, why });
+                let told = format!("it answers {why}");
+                match status {
+                    400 | 414 if self.filtering.refused(&self.address, &told, Refusal::ForEver) => After::Unfiltered,
+                    // A daemon that was started again may not have found its sources yet.
+                    404 if was_there || !self.common.places.get(&self.name).id.is_empty() => After::Wait(told, None),
+                    _ => return Err(Broken::Refused { url, why }),
+                }
             }
         })
     }
 
     /// Reads a stream to its end, and has everything written.
     async fn read(&mut self, mut stream: Answer) -> Result<After, Broken> {
-        let began = Instant::now();
-        let mut parser = Parser::new(self.common.largest);
-        let mut silence = Silence::default();
-        let (mut is_found, mut has_brought, mut is_too_long) = (false, false, false);
+        let (began, before) = (Instant::now(), self.outage);
+        let (mut parser, mut silence) = (Parser::new(self.common.largest), Silence::default());
+        let mut has_brought = false;
         let end = loop {
-            let piece = match self.piece(&mut stream, &silence).await {
+            let piece = match self.piece(&mut stream, &silence, began + SETTLED).await {
                 Piece::Stop => return Ok(After::Over(Ended::Stopped)),
+                Piece::Settled => {
+                    self.found();
+                    continue;
+                }
                 Piece::Bytes(piece) => piece,
                 Piece::End(why) => break why,
             };
-            silence.heard(&piece);
-            parser.push(&piece, |event| self.reader.take(event));
-            self.say_if_too_long(&parser, &mut is_too_long);
-            let steps = self.reader.steps();
-            let is_full = steps.iter().any(|step| matches!(step, Step::Busy(_)));
-            if !is_full && !std::mem::replace(&mut is_found, true) {
-                self.found();
-            }
-            for step in steps {
+            for step in self.steps(&piece, &mut parser, &mut silence) {
                 has_brought = true;
+                match step {
+                    // It was no stream, whatever a proxy has passed on of it before.
+                    Step::Busy(_) => self.outage = before,
+                    _ => self.found(),
+                }
                 if let Some(after) = self.act(step, &mut silence, began.elapsed()).await? {
                     return Ok(after);
                 }
@@ -214,23 +196,45 @@ impl Follower {
         Ok(self.behind(end, life))
     }
 
+    /// What is to be done with a piece of a stream.
+    fn steps(&mut self, piece: &[u8], parser: &mut Parser, silence: &mut Silence) -> Vec<Step> {
+        silence.heard(piece);
+        if silence.is_ours() {
+            self.reader.recognize();
+        }
+        parser.push(piece, |event| self.reader.take(event));
+        if parser.held() > self.common.largest {
+            self.reader.grows_too_large(self.common.largest);
+        }
+        self.reader.steps()
+    }
+
     /// Does what an event asks for; gives a value if that is the end of the stream, which is so old `now`.
     async fn act(&mut self, step: Step, silence: &mut Silence, now: Duration) -> Result<Option<After>, Broken> {
         match step {
             Step::Write(block) => {
                 silence.event();
-                return Ok(self.write(block).await?.map(After::Over));
+                return Ok(self.common.write(&self.name, block).await?.map(After::Over));
             }
             Step::Say(notice) => self.say(&notice),
             Step::Ping => silence.ping(now),
             Step::Stop(notice) => return Err(Broken::Gap(notice.line)),
-            Step::Busy(retry) => return Ok(Some(After::Wait("all places are taken".to_owned(), retry.map(pause::named)))),
+            Step::Busy(busy) => return Ok(Some(self.busy(busy))),
         }
         Ok(None)
     }
 
+    /// What is done about a server without room.
+    fn busy(&mut self, busy: Busy) -> After {
+        let why = busy.reason.unwrap_or_else(|| "all places are taken".to_owned());
+        if self.filtering.refused(&self.address, &why, Refusal::Now) {
+            return After::Unfiltered;
+        }
+        After::Wait(why, busy.retry.map(|retry| pause::named(Duration::from_millis(retry))))
+    }
+
     /// The next piece of a stream.
-    async fn piece(&self, stream: &mut Answer, silence: &Silence) -> Piece {
+    async fn piece(&self, stream: &mut Answer, silence: &Silence, settled: Instant) -> Piece {
         let next = async {
             match silence.limit() {
                 Some(limit) => timeout(limit, stream.next()).await.map_err(|_| limit),
@@ -241,6 +245,7 @@ impl Follower {
             biased;
             () = self.common.stop.cancelled() => return Piece::Stop,
             next = next => next,
+            () = sleep_until(settled), if self.outage.lasts() => return Piece::Settled,
         };
         match next {
             Ok(Some(Ok(piece))) => Piece::Bytes(piece),
@@ -263,7 +268,7 @@ impl Follower {
             // Everything was sent. Asked once more, the server says whether more will come.
             None if may_knock => {
                 self.has_knocked = true;
-                self.alone_since = Some(Instant::now());
+                self.outage.begins_again(Instant::now());
                 After::Again
             }
             end => After::Wait(end.unwrap_or_else(|| "the stream was closed".to_owned()), None),
@@ -272,17 +277,16 @@ impl Follower {
 
     /// Waits before the next attempt.
     async fn wait(&mut self, why: String, named: Option<Duration>) -> Result<Option<Ended>, Broken> {
-        let since = *self.alone_since.get_or_insert_with(Instant::now);
+        let waited = self.outage.goes_on(Instant::now());
         let mut pause = named.unwrap_or_else(|| self.pauses.after_failure(chance()));
         if let Some(limit) = self.common.max_wait {
-            let left = limit.saturating_sub(since.elapsed());
+            let left = limit.saturating_sub(waited);
             if left.is_zero() {
-                return Err(Broken::Unreachable { url: self.name.clone(), waited: since.elapsed().as_secs(), why });
+                return Err(Broken::Unreachable { url: self.name.clone(), waited: waited.as_secs(), why });
             }
             pause = pause.min(left);
         }
-        if !std::mem::replace(&mut self.is_told, true) {
-            let what = if self.was_there { "lost the stream" } else { "no stream yet" };
+        if let Some(what) = self.outage.tell() {
             let limit = if self.common.max_wait.is_some() { "" } else { " (--max-wait gives up)" };
             info!("{what}{}: {why}; trying again until it is there{limit}", self.of());
         }
@@ -295,27 +299,15 @@ impl Follower {
 
     /// There is a stream.
     fn found(&mut self) {
-        let since = self.alone_since.take();
-        if std::mem::take(&mut self.is_told) {
-            let waited = since.map_or(0, |since| since.elapsed().as_secs());
-            info!("the stream{} is there, after {waited} s", self.of());
+        if let Some(waited) = self.outage.ends(Instant::now()) {
+            info!("the stream{} is there, after {} s", self.of(), waited.as_secs());
         }
-        self.was_there = true;
-    }
-
-    /// Has a block written; gives a value if that is the end.
-    async fn write(&mut self, block: Block) -> Result<Option<Ended>, Broken> {
-        let (block, taken) = self.common.outlet.put(block).await;
-        let count = match &taken {
-            Taken::All => block.bytes.len(),
-            Taken::Stopped(count) | Taken::Gone(count) | Taken::Failed(count, _) => *count,
-        };
-        self.common.places.change(&self.name, |place| block.move_on(place, count));
-        match taken {
-            Taken::All => Ok(None),
-            Taken::Stopped(_) => Ok(Some(Ended::Stopped)),
-            Taken::Gone(_) => Err(Broken::Gone),
-            Taken::Failed(_, error) => Err(Broken::Output(error)),
+        let Some(why) = self.filtering.found() else { return };
+        if !std::mem::replace(&mut self.is_filtering_told, true) {
+            info!(
+                "the server{} does not take the filter: {why}; all lines are read and filtered here, and --tail counts them before",
+                self.of()
+            );
         }
     }
 
@@ -325,16 +317,6 @@ impl Follower {
             Weight::Warning => warn!("{server}{}", notice.line),
             Weight::News => info!("{server}{}", notice.line),
         }
-    }
-
-    /// An event that never ends is told while it comes.
-    fn say_if_too_long(&self, parser: &Parser, is_told: &mut bool) {
-        let is_too_long = parser.held() > self.common.largest;
-        if is_too_long && !*is_told {
-            let largest = bytesize::ByteSize::b(self.common.largest as u64);
-            warn!("an event{} is longer than {largest}, and is left out (--max-line)", self.of());
-        }
-        *is_told = is_too_long;
     }
 
     /// Of which stream, where that is the question.
@@ -358,6 +340,8 @@ enum Life {
 enum Piece {
     /// Bytes.
     Bytes(Bytes),
+    /// Nothing yet, for so long that there is one.
+    Settled,
     /// Its end, and why if it is not a good one.
     End(Option<String>),
     /// It is time to stop.

@@ -6,19 +6,19 @@
 //!                                       └▸ places ▸ memory     what was taken, and where the next run goes on
 //! ```
 //!
-//! Pure are [`address`], [`answer`], [`block`], [`notice`], [`pause`], [`place`], [`reader`], [`shape`], [`sieve`] and [`silence`]: what is asked, what an
-//! answer and an event mean, how it looks, how long is waited.
+//! Pure are [`address`], [`answer`], [`block`], [`filtering`], [`notice`], [`pause`], [`place`], [`question`], [`reader`], [`shape`], [`sieve`] and [`silence`]: what is
+//! asked, what an answer and an event mean, how it looks, how long is waited.
 //!
 //! What holds:
 //! - a place moves on when the write of an event has returned, and is saved after that: nothing is skipped that the reader has not taken;
-//! - what a stop finds half written is completed, or counted to the byte (`place::Part`), so the next run goes on inside it;
+//! - what a stop finds half written is completed, or its rest is kept (`place::Part`), and the next run writes that first;
 //! - nothing is read from the network while the reader has not taken what was read before: memory is bounded by an event and a block.
 //!
 //! | code | when |
 //! | --- | --- |
 //! | 0 | all streams have ended for good, or nobody reads the output any more |
 //! | 2 | the command line |
-//! | 3 | refused by a server, or no event stream |
+//! | 3 | refused by a server, or no event stream; of several, when the others have ended |
 //! | 4 | a gap, with `--strict` |
 //! | 75 | no stream for `--max-wait`; the file of `--state` is in use or cannot be written |
 //! | 128 + N | stopped by signal N: HUP, INT, TERM |
@@ -31,52 +31,48 @@ pub mod answer;
 pub mod block;
 pub mod broken;
 pub mod command;
+pub mod filtering;
 pub mod following;
 pub mod memory;
 pub mod notice;
+pub mod outage;
 pub mod outlet;
 pub mod pause;
 pub mod place;
 pub mod places;
 pub mod plan;
+pub mod question;
 pub mod reader;
+pub mod saving;
 pub mod shape;
 pub mod sieve;
 pub mod silence;
+pub mod together;
 pub mod token;
 pub mod wire;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::config::ConfigError;
 use crate::config::cat::Cat;
 use crate::daemon::signals::{Request, Signals};
-use crate::errno::reason;
-use address::Address;
 use broken::Broken;
 use command::Running;
-use following::{Common, Ended, Follower, Several};
-use memory::{Memory, NoMemory};
+use memory::NoMemory;
 use outlet::Outlet;
-use place::Place;
-use places::Places;
 use plan::{Plan, Surroundings};
-use reader::Reader;
-
-/// How often it is saved what was taken: at most this much comes again after SIGKILL.
-const SAVE: Duration = Duration::from_millis(500);
+use saving::{Store, save_now_and_then};
+use together::Together;
 
 /// How long a command may take for its end, when it is time to stop and its input has ended.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -120,11 +116,9 @@ pub fn run(asked: &Cat) -> Result<ExitCode, Failed> {
     code.map(ExitCode::from)
 }
 
-/// The tasks that follow streams, each with how it ended.
-type Followers = JoinSet<(Address, Result<Ended, Broken>)>;
-
 /// What ends everything.
-enum End {
+#[derive(Debug)]
+pub enum End {
     /// All streams have ended.
     Streams,
     /// A stream is no more followed.
@@ -139,7 +133,7 @@ enum End {
 
 async fn follow(plan: Plan) -> Result<u8, Failed> {
     let mut signals = Signals::new().map_err(Failed::Start)?;
-    let store = plan.state.as_ref().map(|path| Store::open(path.clone())).transpose()?;
+    let store = plan.state.as_ref().map(|path| Store::open(path, &plan)).transpose()?;
     look_at_token(&plan);
     let (mut command, out) = match &plan.command {
         Some(command) => Running::start(command).map(|(running, out)| (Some(running), out)).map_err(Failed::Command)?,
@@ -147,10 +141,11 @@ async fn follow(plan: Plan) -> Result<u8, Failed> {
     };
     let outlet = Outlet::start(out).map_err(Failed::Start)?;
     let stop = CancellationToken::new();
-    let (places, mut followers) = start(plan, store.as_ref(), &outlet, &stop);
-    let saving = save_now_and_then(store.as_ref(), &places);
+    let mut streams = Together::new(plan, store.as_ref(), outlet.clone(), stop.clone());
+    let saving = save_now_and_then(store.as_ref(), streams.places());
+    streams.begin();
     let end = tokio::select! {
-        end = until_ended(&mut followers) => end,
+        end = streams.ended() => end,
         request = signals.next() => End::Signal(stopped_by(request)),
         code = ended(&mut command) => code.map_or_else(|error| End::Broken(Failed::Command(error)), End::Command),
         () = outlet.gone(), if command.is_none() => End::Gone,
@@ -159,54 +154,16 @@ async fn follow(plan: Plan) -> Result<u8, Failed> {
     stop.cancel();
     outlet.stop();
     // Each ends soon: what it waits for watches the stop, and a write has its grace.
-    while followers.join_next().await.is_some() {}
+    streams.join().await;
+    let places = Arc::clone(streams.places());
+    let refused = streams.code();
+    // The output ends with the last way to it.
+    drop(streams);
     outlet.close();
-    let saved = store.map_or(Ok(()), |store| store.save(&places.all()).map_err(|error| Failed::Unsaved(store.path.clone(), error)));
+    let saved = store.map_or(Ok(()), |store| store.close(&places));
+    let is_good_end = matches!(end, End::Streams | End::Command(_) | End::Gone);
     let code = code(end, command, &mut signals).await?;
-    saved.map(|()| code)
-}
-
-/// Starts to follow each stream, from where it was left.
-fn start(plan: Plan, store: Option<&Store>, outlet: &Outlet, stop: &CancellationToken) -> (Arc<Places>, Followers) {
-    let place = |address: &Address| store.and_then(|store| store.place(&address.name())).unwrap_or_default();
-    let begin: BTreeMap<_, _> = plan.addresses.iter().map(|address| (address.name(), place(address))).collect();
-    let places = Arc::new(Places::new(begin.clone()));
-    let several = if plan.addresses.len() > 1 { Several::Yes } else { Several::No };
-    let common = Common {
-        outlet: outlet.clone(),
-        places: Arc::clone(&places),
-        stop: stop.clone(),
-        token: plan.token,
-        max_wait: plan.max_wait,
-        largest: plan.largest,
-        several,
-    };
-    let sieve = Arc::new(plan.sieve);
-    let mut followers = JoinSet::new();
-    for address in plan.addresses {
-        let server = (several == Several::Yes).then(|| address.authority.clone());
-        let place = begin.get(&address.name()).cloned().unwrap_or_default();
-        let sieve = if address.asks_for_more() { Arc::default() } else { Arc::clone(&sieve) };
-        let reader = Reader::new(plan.shape, server, sieve, plan.on_gap, &place);
-        let follower = Follower::new(address.clone(), reader, common.clone());
-        followers.spawn(async { (address, follower.run().await) });
-    }
-    (places, followers)
-}
-
-/// Waits until all streams have ended, or one is broken.
-async fn until_ended(followers: &mut Followers) -> End {
-    let is_one_of_several = followers.len() > 1;
-    while let Some(ended) = followers.join_next().await {
-        match ended {
-            Ok((address, Ok(_))) if is_one_of_several => info!("{} has ended", address.name()),
-            Ok((_, Ok(_))) => {}
-            Ok((_, Err(Broken::Gone))) => return End::Gone,
-            Ok((_, Err(broken))) => return End::Broken(broken.into()),
-            Err(_) => return End::Broken(Failed::Panicked),
-        }
-    }
-    End::Streams
+    saved.map(|()| refused.filter(|_| is_good_end).unwrap_or(code))
 }
 
 /// The exit code, once the command has ended as well.
@@ -276,69 +233,5 @@ fn look_at_token(plan: &Plan) {
     let is_near = |host: &str| host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
     if let Some(address) = plan.addresses.iter().find(|address| !is_near(&address.host)) {
         warn!("the token goes to {} as it is, without encryption; everybody on the way can read it", address.authority);
-    }
-}
-
-/// What is remembered, shared with the thread that saves.
-#[derive(Debug, Clone)]
-struct Store {
-    path: PathBuf,
-    memory: Arc<Mutex<Memory>>,
-}
-
-impl Store {
-    fn open(path: PathBuf) -> Result<Self, Failed> {
-        let (memory, aside) = Memory::open(&path).map_err(|why| Failed::Memory(path.clone(), why))?;
-        if let Some(memory::Aside(aside)) = aside {
-            warn!("'{}' is damaged, and now '{}'; beginning as if there were nothing", path.display(), aside.display());
-        }
-        Ok(Self { path, memory: Arc::new(Mutex::new(memory)) })
-    }
-
-    fn place(&self, name: &str) -> Option<Place> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).place(name)
-    }
-
-    fn save(&self, places: &BTreeMap<String, Place>) -> io::Result<()> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner).save(places)
-    }
-}
-
-/// Saves what was taken, whenever that has changed; never ends.
-fn save_now_and_then(store: Option<&Store>, places: &Arc<Places>) -> impl Future<Output = ()> + use<> {
-    let (store, places) = (store.cloned(), Arc::clone(places));
-    async move {
-        let Some(store) = store else { return std::future::pending().await };
-        let mut ticks = interval(SAVE);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut saved, mut has_failed) = (places.all(), false);
-        loop {
-            ticks.tick().await;
-            let now = places.all();
-            if now == saved {
-                continue;
-            }
-            // A disk may take its time, and the streams go on meanwhile.
-            let (there, then) = (store.clone(), now.clone());
-            let result =
-                tokio::task::spawn_blocking(move || there.save(&then)).await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-            match result {
-                Ok(()) => {
-                    if std::mem::take(&mut has_failed) {
-                        info!("what was taken is saved again in '{}'", store.path.display());
-                    }
-                    saved = now;
-                }
-                Err(error) if !has_failed => {
-                    has_failed = true;
-                    let path = store.path.display();
-                    warn!(
-                        "could not save what was taken in '{path}': {}; it is tried again, and comes again after a crash",
-                        reason(&error)
-                    );
-                }
-                Err(_) => {}
-            }
-        }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::pause;
+
 /// Before any server has said how long.
 const FIRST: Duration = Duration::from_millis(500);
 
@@ -14,29 +16,26 @@ const NAMED: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 
 /// The pauses of one stream.
 #[derive(Debug, Clone, Copy)]
-pub struct Pauses {
-    first: Duration,
-    next: Duration,
-}
+pub struct Pauses(pause::Pauses);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self { first: FIRST, next: FIRST }
+        Self(pause::Pauses::new(FIRST, LONGEST))
     }
 }
 
 impl Pauses {
     /// A stream has brought something; perhaps the server has said when to come back after it, in milliseconds.
     pub fn succeeded(&mut self, retry: Option<u64>) {
-        self.first = retry.map_or(self.first, |retry| Duration::from_millis(retry).max(NAMED.0));
-        self.next = self.first;
+        match retry {
+            Some(retry) => self.0.reset_to(Duration::from_millis(retry).max(NAMED.0)),
+            None => self.0.reset(),
+        }
     }
 
     /// The pause before the next attempt. `chance` is from 0 to 1.
     pub fn after_failure(&mut self, chance: f64) -> Duration {
-        let pause = spread(self.next, chance);
-        self.next = (self.next * 2).min(LONGEST.max(self.first));
-        pause
+        spread(self.0.grow(), chance)
     }
 }
 

@@ -16,8 +16,8 @@ pub struct Place {
 pub struct Part {
     /// The id of the event.
     pub id: Vec<u8>,
-    /// How many bytes of what is written of it were taken.
-    pub bytes: u64,
+    /// The output of it that was not taken: whoever goes on needs nothing else for it, no server, no history, and no shape.
+    pub rest: Vec<u8>,
 }
 
 /// What has been read up to now, in the order of one server: time first, for in one life both orders are the same, and between lives only the
@@ -57,6 +57,12 @@ fn order(position: Position) -> (u64, u64) {
 #[must_use]
 pub fn read(id: &[u8]) -> Option<EventId> {
     std::str::from_utf8(id).ok()?.parse().ok()
+}
+
+/// Whether it is an id of ours that names an event. What looks like a position may be another server's: so look the ids of Redis.
+#[must_use]
+pub fn names_event(id: &[u8]) -> bool {
+    read(id).is_some_and(|id| id.channel.is_some())
 }
 
 #[cfg(test)]

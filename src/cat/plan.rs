@@ -9,6 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{fstat, stat};
 
 use super::address::Address;
+use super::question::Question;
 use super::reader::OnGap;
 use super::shape::{Paint, Shape};
 use super::sieve::Sieve;
@@ -28,6 +29,8 @@ const MOST_URLS: usize = 1000;
 pub struct Plan {
     /// The streams, each once.
     pub addresses: Vec<Address>,
+    /// What is asked of each of them.
+    pub question: Question,
     /// How events are written.
     pub shape: Shape,
     /// Which lines are written.
@@ -102,6 +105,7 @@ impl Plan {
         }
         Ok(Self {
             addresses: addresses(asked)?,
+            question: Question::of(asked),
             shape: shape(asked, surroundings),
             sieve,
             on_gap: if asked.strict { OnGap::Stop } else { OnGap::GoOn },

@@ -3,16 +3,16 @@
 //! What holds:
 //! - an event that was read before is not written again, whatever a server or a proxy sends;
 //! - what is written, told and passed over moves the place of the client on, in the order of the stream;
-//! - an event that is left out because it is too long is a gap, like any other.
+//! - an event that is left out because it is too long is a gap, like any other;
+//! - types that the protocol keeps for itself mean something only where a server of ours sends them: elsewhere they are somebody's own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::block::Block;
 use super::notice::{self, Notice, Weight};
-use super::place::{Mark, Part, Place};
+use super::place::{self, Mark, Place};
 use super::shape::{self, Shape};
 use super::sieve::Sieve;
 use crate::sse::parse::{Received, TooLarge};
@@ -33,12 +33,23 @@ pub enum Step {
     Write(Block),
     /// This is told.
     Say(Notice),
-    /// The house is full: the stream is over, and this long is waited if the server says so.
-    Busy(Option<Duration>),
+    /// There is no room: the stream is over.
+    Busy(Busy),
     /// A sign of life, in place of an event.
     Ping,
     /// Nothing more is read: this is missing.
     Stop(Notice),
+}
+
+/// Why there is no room, as far as the server says it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Busy {
+    /// When to come back, in milliseconds.
+    #[serde(default)]
+    pub retry: Option<u64>,
+    /// What there is no room for.
+    #[serde(default)]
+    pub reason: Option<String>,
 }
 
 /// Reads the events of one stream, through all its connections.
@@ -50,8 +61,12 @@ pub struct Reader {
     sieve: Arc<Sieve>,
     on_gap: OnGap,
     mark: Mark,
-    /// The event of which a part was written in an earlier run.
-    part: Option<Part>,
+    /// Whether the server is one of ours.
+    is_ours: bool,
+    /// The client's own gap that was told last: its id and its data.
+    gap: Option<(Vec<u8>, Vec<u8>)>,
+    /// Whether the event that is coming was told to be too long.
+    is_told: bool,
     /// What is to be done with what was read since the last look.
     steps: Vec<Step>,
     has_stopped: bool,
@@ -64,19 +79,33 @@ impl Reader {
     /// Goes on from a place.
     #[must_use]
     pub fn new(shape: Shape, server: Option<String>, sieve: Arc<Sieve>, on_gap: OnGap, place: &Place) -> Self {
-        let (mark, part) = (Mark::behind(&place.id), place.part.clone());
-        Self { shape, server, sieve, on_gap, mark, part, steps: Vec::new(), has_stopped: false }
+        let (mark, is_ours) = (Mark::behind(&place.id), place::names_event(&place.id));
+        Self { shape, server, sieve, on_gap, mark, is_ours, gap: None, is_told: false, steps: Vec::new(), has_stopped: false }
+    }
+
+    /// The server has said that it is one of ours.
+    pub fn recognize(&mut self) {
+        self.is_ours = true;
     }
 
     /// Takes what the stream has brought.
     pub fn take(&mut self, event: Result<Received<'_>, TooLarge>) {
         match event {
             _ if self.has_stopped => {}
-            Ok(event) if shape::is_control(event.kind) => self.control(&event),
-            Ok(event) => self.line(&event),
-            Err(error) => {
-                self.gap(Notice { weight: Weight::Warning, line: format!("gap: {error}, and is left out (--max-line)") }, None);
+            Ok(event) => {
+                self.is_ours |= is_of_ours(&event);
+                let is_control = self.is_ours && shape::is_control(event.kind);
+                if is_control { self.control(&event) } else { self.line(&event) }
             }
+            Err(_) if std::mem::take(&mut self.is_told) => {}
+            Err(TooLarge(largest)) => self.too_large(largest),
+        }
+    }
+
+    /// The event that is coming has more bytes than are taken, `largest`. That is told at once, for it may never end; and once.
+    pub fn grows_too_large(&mut self, largest: usize) {
+        if !self.has_stopped && !std::mem::replace(&mut self.is_told, true) {
+            self.too_large(largest);
         }
     }
 
@@ -90,16 +119,18 @@ impl Reader {
             return;
         }
         self.mark.move_on(event.id);
-        self.put(event, if self.sieve.passes(event.data) { Written::Whole } else { Written::Nothing });
+        let written = if shape::is_control(event.kind) { Written::Text } else { Written::Whole };
+        self.put(event, if self.sieve.passes(event.data) { written } else { Written::Nothing });
     }
 
     fn control(&mut self, event: &Received<'_>) {
         match event.kind {
             b"ping" => self.steps.push(Step::Ping),
-            b"busy" => self.steps.push(Step::Busy(busy(event.data))),
+            b"busy" => self.steps.push(Step::Busy(serde_json::from_slice(event.data).unwrap_or_default())),
             b"progress" | b"open" | b"error" => {}
             // An event of the stream, like a line; but for a client's own gap, which comes again to who is cut behind it.
             _ if self.mark.has(event.id) => {}
+            b"gap" if self.was_told(event) => self.put(event, Written::Nothing),
             b"gap" => {
                 let told = serde_json::from_slice::<Gap>(event.data).unwrap_or_default();
                 if told.reason == "restart" {
@@ -117,6 +148,23 @@ impl Reader {
                 }
             }
         }
+    }
+
+    /// Whether it is the gap that was told last. That one comes again to a client that has nothing behind it.
+    fn was_told(&mut self, event: &Received<'_>) -> bool {
+        if place::names_event(event.id) {
+            return false;
+        }
+        let told = Some((event.id.to_vec(), event.data.to_vec()));
+        let was_told = self.gap == told;
+        self.gap = told;
+        was_told
+    }
+
+    fn too_large(&mut self, largest: usize) {
+        let largest = bytesize::ByteSize::b(u64::try_from(largest).unwrap_or(u64::MAX));
+        let line = format!("gap: an event is longer than {largest}, and is left out (--max-line)");
+        self.gap(Notice { weight: Weight::Warning, line }, None);
     }
 
     fn gap(&mut self, notice: Notice, event: Option<&Received<'_>>) {
@@ -138,19 +186,15 @@ impl Reader {
         self.put(event, Written::Nothing);
     }
 
-    /// Puts an event into the block, but for what was written of it before.
+    /// Puts an event into the block.
     fn put(&mut self, event: &Received<'_>, written: Written) {
         let (shape, server) = (self.shape, self.server.take());
-        let part = self.part.take().filter(|part| part.id == event.id);
+        self.is_told = false;
         let block = self.block();
-        let begin = block.bytes.len();
-        if written == Written::Whole {
-            shape::write(shape, server.as_deref(), event, &mut block.bytes);
-        }
-        // Only what is written first can have been begun before.
-        let before = part.filter(|_| begin == 0).and_then(|part| usize::try_from(part.bytes).ok());
-        if let Some(before) = before.filter(|before| *before < block.bytes.len()) {
-            block.leave_out(before);
+        match written {
+            Written::Whole => shape::write(shape, server.as_deref(), event, &mut block.bytes),
+            Written::Text => shape::write_text(shape, server.as_deref(), event, &mut block.bytes),
+            Written::Nothing => {}
         }
         block.end(event.id);
         self.server = server;
@@ -174,6 +218,8 @@ impl Reader {
 enum Written {
     /// All of it.
     Whole,
+    /// All of it, and whatever its type is, its data is text.
+    Text,
     /// It is read, and that is all.
     Nothing,
 }
@@ -185,13 +231,15 @@ struct Gap {
     reason: String,
 }
 
-/// When a full house says to come back.
-fn busy(data: &[u8]) -> Option<Duration> {
+/// Whether only a server of ours sends this.
+fn is_of_ours(event: &Received<'_>) -> bool {
     #[derive(Deserialize)]
-    struct Busy {
-        retry: u64,
+    struct Start {
+        #[serde(rename = "channels")]
+        _channels: Vec<String>,
     }
-    serde_json::from_slice::<Busy>(data).ok().map(|busy| Duration::from_millis(busy.retry))
+    let is_start = || event.kind == b"start" && place::read(event.id).is_some();
+    place::names_event(event.id) || (is_start() && serde_json::from_slice::<Start>(event.data).is_ok())
 }
 
 #[cfg(test)]

@@ -40,7 +40,15 @@ pub fn write(shape: Shape, server: Option<&str>, event: &Received<'_>, out: &mut
     match shape {
         Shape::Lines => lines(b"", event.data, out),
         Shape::Labelled(paint) => lines(label(paint, server, event.id).as_bytes(), event.data, out),
-        Shape::Ndjson => ndjson(event, out),
+        Shape::Ndjson => ndjson(event, |object| object.write(out)),
+    }
+}
+
+/// The same of an event whose data is text, though the protocol keeps its type for itself: the event of a server that knows nothing of that.
+pub fn write_text(shape: Shape, server: Option<&str>, event: &Received<'_>, out: &mut Vec<u8>) {
+    match shape {
+        Shape::Ndjson => ndjson(event, |object| object.write_text(out)),
+        _ => write(shape, server, event, out),
     }
 }
 
@@ -79,19 +87,18 @@ fn channel(id: &[u8]) -> Option<ChannelName> {
 }
 
 /// An event as the server's own `?format=ndjson` has it. What others send as ids and types is text as well.
-fn ndjson(event: &Received<'_>, out: &mut Vec<u8>) {
+fn ndjson(event: &Received<'_>, write: impl FnOnce(Object<'_>)) {
     let (id, kind, data) =
         (String::from_utf8_lossy(event.id), String::from_utf8_lossy(event.kind), String::from_utf8_lossy(event.data));
     let (ours, mut clock) = (place::read(event.id), Clock::default());
     let channel = ours.as_ref().and_then(|id| id.channel.as_ref());
-    let object = Object {
+    write(Object {
         id: Some(id.as_bytes()).filter(|id| !id.is_empty()),
         time: ours.as_ref().and_then(|_| clock.time_of(event.id)),
         channel: channel.map(|channel| channel.as_str().as_bytes()),
         kind: Some(kind.as_bytes()).filter(|kind| !kind.is_empty() && *kind != b"message"),
         data: data.as_bytes(),
-    };
-    object.write(out);
+    });
 }
 
 #[cfg(test)]

@@ -41,6 +41,12 @@ impl Silence {
         }
     }
 
+    /// Whether the server has said that it is one of ours.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.head == OURS
+    }
+
     /// An event has come.
     pub fn event(&mut self) {
         (self.pinged, self.pulse) = (None, None);

@@ -15,7 +15,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cat;
-use crate::cat::broken::Broken;
 use crate::cat::memory::NoMemory;
 use crate::config::ConfigError;
 use crate::errno::is_scarcity;
@@ -116,6 +115,9 @@ impl Fatal {
         let (code, hint) = match &why {
             cat::Failed::Config(_) => (2, None),
             cat::Failed::Memory(_, NoMemory::Newer) => (2, Some("use the version that wrote it, or another --state")),
+            cat::Failed::Memory(_, NoMemory::Asked { .. }) => {
+                (2, Some("ask the same, or give another --state; without the file it begins anew"))
+            }
             cat::Failed::Memory(_, NoMemory::NoFile) => (2, Some("--state is a file of its own, which is made if it is missing")),
             cat::Failed::Memory(_, NoMemory::InUse) => (75, Some("give each cat a --state of its own")),
             cat::Failed::Memory(..) => (75, Some("its directory must be there, and writable for you")),
@@ -123,16 +125,7 @@ impl Fatal {
             cat::Failed::Command(_) => (1, Some("sh must be there")),
             cat::Failed::Start(_) => (1, Some("the limits of the process (ulimit) may be too low")),
             cat::Failed::Panicked => (1, Some("this is a bug; please report it")),
-            cat::Failed::Broken(broken) => {
-                let code = match broken {
-                    Broken::Refused { .. } | Broken::Strange { .. } | Broken::Astray { .. } => 3,
-                    Broken::Gap(_) => 4,
-                    Broken::Unreachable { .. } => 75,
-                    Broken::Token { .. } => 2,
-                    Broken::Gone | Broken::Output(_) => 1,
-                };
-                (code, broken.hint())
-            }
+            cat::Failed::Broken(broken) => (broken.code(), broken.hint()),
         };
         match why {
             cat::Failed::Config(error) => error.into(),

@@ -1,38 +1,47 @@
-//! Growing pauses before something that failed is tried again.
+//! When something that failed is tried again: after growing pauses.
 
 use std::time::{Duration, Instant};
+
+use crate::pause::Pauses;
 
 /// The shortest and the longest pause.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
 /// When to try again.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Retry {
-    after: Option<(Instant, Duration)>,
+    at: Option<Instant>,
+    pauses: Pauses,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { at: None, pauses: Pauses::new(PAUSE.0, PAUSE.1) }
+    }
 }
 
 impl Retry {
     /// Whether it is time.
     #[must_use]
     pub fn is_due(&self, now: Instant) -> bool {
-        self.after.is_none_or(|(at, _)| at <= now)
+        self.at.is_none_or(|at| at <= now)
     }
 
     /// Whether it has failed, and not succeeded since.
     #[must_use]
     pub fn is_pending(&self) -> bool {
-        self.after.is_some()
+        self.at.is_some()
     }
 
     /// It has failed once more.
     pub fn put_off(&mut self, now: Instant) {
-        let pause = self.after.map_or(PAUSE.0, |(_, pause)| (pause * 2).min(PAUSE.1));
-        self.after = Some((now + pause, pause));
+        self.at = Some(now + self.pauses.grow());
     }
 
     /// It has succeeded, or something has changed.
     pub fn reset(&mut self) {
-        self.after = None;
+        self.at = None;
+        self.pauses.reset();
     }
 }
 

@@ -54,19 +54,31 @@ pub struct Object<'a> {
 impl Object<'_> {
     /// Writes it, with the LF behind it.
     pub fn write(&self, out: &mut Vec<u8>) {
-        let Self { id, time, channel, kind, data } = *self;
+        // The data of control events is JSON that a daemon has written itself; what a damaged disk or a stranger has made of it is text.
+        let is_json = self.kind.is_some_and(is_reserved) && serde_json::from_slice::<IgnoredAny>(self.data).is_ok();
+        self.write_with(out, |out| {
+            if is_json {
+                // A line break in JSON stands between words only.
+                out.extend(self.data.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
+            } else {
+                string(out, self.data);
+            }
+        });
+    }
+
+    /// The same, but the data is text, whatever the type is.
+    pub fn write_text(&self, out: &mut Vec<u8>) {
+        self.write_with(out, |out| string(out, self.data));
+    }
+
+    fn write_with(&self, out: &mut Vec<u8>, data: impl FnOnce(&mut Vec<u8>)) {
+        let Self { id, time, channel, kind, .. } = *self;
         for (name, text) in [(&b"{\"id\":"[..], id), (b",\"time\":", time), (b",\"channel\":", channel), (b",\"type\":", kind)] {
             out.extend_from_slice(name);
             optional_string(out, text);
         }
         out.extend_from_slice(b",\"data\":");
-        // The data of control events is JSON that a daemon has written itself; what a damaged disk or a stranger has made of it is text.
-        if kind.is_some_and(is_reserved) && serde_json::from_slice::<IgnoredAny>(data).is_ok() {
-            // A line break in JSON stands between words only.
-            out.extend(data.iter().map(|byte| if *byte == b'\n' { b' ' } else { *byte }));
-        } else {
-            string(out, data);
-        }
+        data(out);
         out.extend_from_slice(b"}\n");
     }
 }

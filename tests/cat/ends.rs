@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use crate::client::Cat;
-use crate::harness::{Bridge, Collected, command, run_to_end};
+use crate::harness::{Bridge, run_to_end};
 use crate::server::{LAST, STREAM, Server, answer, chunk};
 
 /// A refusal is one line with a hint on standard error, and the right code.
@@ -108,6 +108,34 @@ fn refusals_are_3() {
     }
 }
 
+/// Who is refused does not end the others, and is not forgotten.
+#[test]
+fn one_of_several_that_is_refused_is_told_at_the_end() {
+    let over = answer("204 Over", "", "");
+    let mut bridge = Bridge::start(&[]);
+    bridge.feed(b"a\n");
+    let port = { std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port() };
+    let (nobody, nowhere, url) = (format!(":{port}"), bridge.url("/events/nowhere"), bridge.url(""));
+    let cat = Cat::start(&["--max-wait", "300ms", "--tail", "all", &nobody, &nowhere, &url]);
+    cat.out.wait_for("a\n");
+    cat.err.wait_for("404 no channel 'nowhere'");
+    cat.err.wait_for("no stream of http://127.0.0.1:");
+    bridge.feed(b"b\n");
+    bridge.end_input();
+    let (code, out, err) = cat.end();
+    assert_eq!((code, &*out), (3, "a\nb\n"), "{err}");
+    assert!(err.contains("; the others are followed on; hint: GET /channels"), "{err}");
+    // Who could not be reached is 75 if nobody was refused, before the command's code; and a stop is a stop.
+    let server = Server::saying(&[&over]);
+    assert_eq!(Cat::start(&["--max-wait", "1ms", &nobody, &server.url("")]).end().0, 75);
+    let server = Server::saying(&[&over]);
+    assert_eq!(Cat::start(&["--max-wait", "1ms", "--exec", "cat; exit 7", &nobody, &server.url("")]).end().0, 75);
+    let open = Bridge::start(&[]);
+    let cat = Cat::start(&[&open.url(""), &open.url("/events/nowhere")]);
+    cat.err.wait_for("404 no channel 'nowhere'");
+    cat.stop("TERM", 143);
+}
+
 #[test]
 fn a_gap_is_4_with_strict_and_a_line_without() {
     let gap =
@@ -120,7 +148,7 @@ fn a_gap_is_4_with_strict_and_a_line_without() {
     let state = directory.path().join("state");
     let (code, out, err) = Cat::start(&["--strict", "--state", state.to_str().unwrap(), &server.url("")]).end();
     assert_eq!((code, &*out), (4, "before\n"), "{err}");
-    assert!(err.contains("stopped before a gap: gap: 8 events of a are missing, between 5-1/a and 7-9"), "{err}");
+    assert!(err.contains("sse-bridge: stopped before a gap: 8 events of a are missing, between 5-1/a and 7-9"), "{err}");
     assert!(fs::read_to_string(&state).unwrap().contains("5-1/a\t"), "the place is before the gap");
     let server = Server::saying(&[&stream, &over]);
     let (code, out, err) = Cat::start(&[&server.url("")]).end();
@@ -218,22 +246,11 @@ fn a_stop_is_heard_while_the_reader_stands_still() {
     bridge.feed(b"\n");
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
-    let arguments = ["cat", "--tail", "all", "--state", state.to_str().unwrap(), &bridge.url("")].map(str::to_owned);
+    let arguments = ["--tail", "all", "--state", state.to_str().unwrap(), &bridge.url("")].map(str::to_owned);
     let arguments: Vec<_> = arguments.iter().map(|argument| &**argument).collect();
-    let mut child = command(&arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let stdout = child.stdout.take().unwrap();
-    // The pipe is full: so much was written, and it stays so.
-    let written = || {
-        let io = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
-        io.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap().parse::<u64>().unwrap()
-    };
-    crate::harness::eventually("a full pipe", written, |count| *count >= 60_000);
-    let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
-    assert!(sent.success());
-    assert_eq!(child.wait().unwrap().code(), Some(143));
-    let first = Collected::of(stdout).whole();
+    let first = String::from_utf8(Cat::stop_half_way(&arguments, 0)).unwrap();
     // The rest of the line comes the next time, and no byte twice.
-    let cat = Cat::start(&arguments[1..]);
+    let cat = Cat::start(&arguments);
     bridge.feed(b"next\n");
     cat.out.wait_for("next\n");
     let second = String::from_utf8(cat.stop("TERM", 143)).unwrap();

@@ -22,6 +22,7 @@ mod server;
 // What is promised.
 mod chain;
 mod ends;
+mod halves;
 mod output;
 mod remembering;
 mod returning;

@@ -85,7 +85,7 @@ fn objects_say_all_of_an_event() {
 
 #[test]
 fn gaps_and_runs_are_objects_too_and_the_rest_of_the_protocol_is_not() {
-    let body = "event: ping\ndata: {}\n\nid: 5-0\nevent: start\ndata: {\"channels\":[]}\n\nevent: progress\ndata: {}\n\n\
+    let body = ": sse-bridge\nevent: ping\ndata: {}\n\nid: 5-0\nevent: start\ndata: {\"channels\":[]}\n\nevent: progress\ndata: {}\n\n\
                 id: 5-1/a\nevent: run\ndata: {\"run\":1,\ndata: \"state\":\"started\"}\n\nid: 7-9\nevent: gap\ndata: {\"lost\":8}\n\n\
                 id: 8-10/a\ndata: x\ndata: y\n\n";
     let server = Server::saying(&[&format!("{STREAM}{}{LAST}", chunk(body)), &answer("204 Over", "", "")]);

@@ -32,7 +32,10 @@ fn the_next_run_goes_on_behind_the_last_line() {
     cat.out.wait_for("4\n");
     assert_eq!(cat.stop("INT", 130), b"3\n4\n", "what is remembered wins over --tail and --since");
     let text = read(&state);
-    assert!(text.starts_with("sse-bridge cat 1\n") && text.ends_with(&format!("-4/stdin\t{url}/events\n")), "{text}");
+    assert!(
+        text.starts_with("sse-bridge cat 1\n") && text.ends_with(&format!("-4/stdin\t{url}/events\ttail=all&since=1h\n")),
+        "{text}"
+    );
     assert_eq!(fs::metadata(&state).unwrap().mode() & 0o777, 0o600);
     bridge.feed(b"5");
     bridge.end_input();
@@ -163,4 +166,34 @@ fn several_streams_have_a_line_each() {
     cat.out.wait_for("a2\n");
     assert_eq!(cat.stop("TERM", 143), b"a2\n");
     assert!(read(&state).contains(&format!("-1/stdin\t{}", urls[1])), "{}", read(&state));
+}
+
+/// A place belongs to what was asked for: who asks for other lines would never get those that were left out before it.
+#[test]
+fn another_question_is_refused() {
+    let (mut bridge, _directory, state) = scene();
+    let url = bridge.url("");
+    bridge.feed(b"a1\nb1\n");
+    let cat = Cat::start(&["--tail", "all", "--grep", "a", "--state", &state, &url]);
+    cat.out.wait_for("a1\n");
+    crate::harness::eventually("a place", || read(&state), |text| text.contains("-2/stdin\t") || text.contains("-1/stdin\t"));
+    cat.stop("TERM", 143);
+    let before = read(&state);
+    for other in [&["--grep", "b"][..], &[], &["--grep", "a", "-i"], &["--grep", "a", "--channel", "stdin"]] {
+        let arguments = [&["cat", "--state", &state, &url][..], other].concat();
+        let (code, out, err) = run_to_end(&arguments, Stdio::null());
+        assert_eq!((code, &*out), (2, ""), "{other:?}: {err}");
+        assert!(
+            err.contains(&format!("could not use the state file '{state}': of {url}/events it remembers 'grep=a', and now ")),
+            "{err}"
+        );
+        assert!(err.contains("; hint: ask the same, or give another --state"), "{err}");
+        assert_eq!(read(&state), before);
+    }
+    bridge.feed(b"a2\n");
+    bridge.end_input();
+    // Where it begins is of no matter any more, and that is said.
+    let (code, out, err) = Cat::start(&["--since", "1h", "--grep", "a", "--ndjson", "--state", &state, &url]).end();
+    assert!(code == 0 && out.contains("\"data\":\"a2\"") && !out.contains("a1"), "{out}");
+    assert!(err.contains("it goes on where it was; --tail and --since say where a first run begins"), "{err}");
 }

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each room: the rooms it may use.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
     ("errno", &[]),
-    ("source", &["errno", "event"]),
+    ("pause", &[]),
+    ("source", &["errno", "event", "pause"]),
     ("clock", &["event"]),
     ("expression", &[]),
     ("mapping", &["event", "framing", "sse"]),
@@ -22,7 +23,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("pipeline", &["source", "framing", "mapping", "shaping", "store", "channel", "event", "metrics", "clock", "sse"]),
     ("http", &["channel", "store", "batch", "errno", "event", "mapping", "sieve", "sse", "metrics", "clock"]),
     ("config", &["channel", "errno", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
-    ("cat", &["config", "daemon", "errno", "event", "expression", "sse"]),
+    ("cat", &["config", "daemon", "errno", "event", "expression", "pause", "sse"]),
     ("history", &["config", "errno", "event", "store"]),
     (
         "daemon",
@@ -34,7 +35,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
 ];
 
 /// What knows no runtime, no I/O and no clock.
-const PURE: [&str; 40] = [
+const PURE: [&str; 43] = [
     "framing.rs",
     "event.rs",
     "sse/mod.rs",
@@ -71,15 +72,25 @@ const PURE: [&str; 40] = [
     "store/disk/record.rs",
     "cat/address.rs",
     "cat/block.rs",
+    "cat/filtering.rs",
     "cat/notice.rs",
     "cat/place.rs",
+    "cat/question.rs",
+    "cat/reader.rs",
     "cat/shape.rs",
     "cat/sieve.rs",
 ];
 
 /// The same, but that they are given a moment or a duration; they do not ask for one.
-const GIVEN_A_MOMENT: [&str; 6] =
-    ["mapping/mod.rs", "mapping/pending.rs", "shaping/mod.rs", "shaping/rate.rs", "pipeline/middle.rs", "source/command/leave.rs"];
+const GIVEN_A_MOMENT: [&str; 7] = [
+    "pause.rs",
+    "mapping/mod.rs",
+    "mapping/pending.rs",
+    "shaping/mod.rs",
+    "shaping/rate.rs",
+    "pipeline/middle.rs",
+    "source/command/leave.rs",
+];
 
 fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Exit;
+use crate::pause;
 
 /// The shortest and the longest pause.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
@@ -36,22 +37,21 @@ impl Restart {
 
 /// Pauses that grow while runs are short.
 #[derive(Debug, Clone, Copy)]
-pub struct Pauses {
-    next: Duration,
-}
+pub struct Pauses(pause::Pauses);
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self { next: PAUSE.0 }
+        Self(pause::Pauses::new(PAUSE.0, PAUSE.1))
     }
 }
 
 impl Pauses {
     /// The pause after a run that `lasted` so long.
     pub fn after(&mut self, lasted: Duration) -> Duration {
-        let pause = if lasted >= LONG_RUN { PAUSE.0 } else { self.next };
-        self.next = (pause * 2).min(PAUSE.1);
-        pause
+        if lasted >= LONG_RUN {
+            self.0.reset();
+        }
+        self.0.grow()
     }
 }
 
