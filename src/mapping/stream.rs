@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::kind::check;
-use super::{Lane, Mapped, Mapping, Seam, Tally};
+use super::{Beginning, Lane, Mapped, Mapping, Seam, Tally};
 use crate::sse::parse::{Parser, Received, TooLarge};
 
 /// What the upstream says of itself alone.
@@ -77,7 +77,8 @@ impl Takeover {
                     tally.refused_types += u64::from(!is_good);
                     let usual = mapping.kind(&super::Kind::Usual);
                     let kind = if matches!(kind, b"" | b"message") { usual } else { is_good.then_some(&*said) };
-                    out(Taken::Event(Mapped { kind, data, bytes, lane: Lane::Only, seam: Seam::None }));
+                    let (lane, beginning, seam) = (Lane::Only, Beginning::OfLine, Seam::None);
+                    out(Taken::Event(Mapped { kind, data, bytes, is_beside_next: false, lane, beginning, seam }));
                 }
             }
         });

@@ -42,7 +42,7 @@ impl Bench {
 
 fn shown(event: Mapped<'_>) -> String {
     let seam = match event.seam {
-        Seam::None => "",
+        Seam::None | Seam::Perhaps => "",
         Seam::Inside => "…",
         Seam::Newline => "↵",
     };
@@ -129,12 +129,23 @@ fn a_container_s_line_that_does_not_end_is_given_up_if_others_wait_for_it() {
     bench.wait(499);
     bench.push("2026-T stderr F three\n");
     bench.wait(1);
-    assert_eq!((bench.take(), bench.held()), (vec!["one".into(), "two".into(), "three".into()], 0));
+    assert_eq!((bench.take(), bench.held()), (vec!["one…".into(), "two".into(), "three".into()], 0));
     bench.push("2026-T stdout P one\n");
     for _ in 0..300 {
         bench.push(&format!("2026-T stderr F {}\n", "x".repeat(100)));
     }
     assert!(bench.take().len() > 200, "too much waits");
+}
+
+#[test]
+fn a_container_s_line_that_is_too_long_keeps_its_place_among_others() {
+    let mut bench = Bench::new(cri(None), 30);
+    for text in
+        ["stdout P 01234567890123", "stderr F other", "stdout P 45678901234567", "stdout P 890", "stderr F more", "stdout F x"]
+    {
+        bench.push(&format!("2026-T {text}\n"));
+    }
+    assert_eq!((bench.take().join(" "), bench.held()), ("0123456789012345678901234567… other 890x more".into(), 0));
 }
 
 #[test]
