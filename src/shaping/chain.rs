@@ -151,7 +151,7 @@ impl Chain {
     /// All that is not known is taken for secret.
     pub fn hide_the_rest(&mut self, redaction: &Redaction, out: &mut impl FnMut(Shown)) {
         if !self.hides_the_rest() {
-            self.hide(vec![self.known..END], redaction);
+            self.hide(std::iter::once(self.known..END), redaction);
         }
         self.give(END, out);
         self.text = Vec::new();
@@ -185,7 +185,7 @@ impl Chain {
         if self.hides_the_rest() { Known::InPart } else { Known::All }
     }
 
-    fn hide(&mut self, secrets: Vec<Range<usize>>, redaction: &Redaction) {
+    fn hide(&mut self, secrets: impl IntoIterator<Item = Range<usize>>, redaction: &Redaction) {
         for Range { start, end } in secrets {
             if end <= self.known {
                 continue; // it is not to be given
@@ -217,7 +217,9 @@ impl Chain {
 
     /// Gives the parts that end before the limit.
     fn give(&mut self, limit: usize, out: &mut impl FnMut(Shown)) {
-        while let Some(part) = self.parts.pop_front_if(|part| part.behind <= limit) {
+        while self.parts.front().is_some_and(|part| part.behind <= limit)
+            && let Some(part) = self.parts.pop_front()
+        {
             let Part { number, shown: data, crosses, .. } = part;
             let is_gone = std::mem::replace(&mut self.crosses, crosses) && data.is_empty();
             out(Shown { number, data, is_gone, crosses });

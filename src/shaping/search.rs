@@ -89,19 +89,23 @@ impl Expression {
 
     /// Adds all that it matches. If that is too much work, where nothing more is known from.
     pub fn find_all(&self, text: &[u8], work: &mut Work, found: &mut Vec<Range<usize>>) -> Option<usize> {
-        let (mut from, mut is_all) = (0, true);
+        let mut from = 0;
+        let mut is_guessed = true;
         for range in self.regex.find_iter(text).map(|found| found.range()) {
             work.guess(self.looked_at(text, from, Some(range.end)));
             from = range.end;
             if !range.is_empty() {
                 found.push(range);
             }
-            is_all = work.is_guessable(text.len() - from);
-            if !is_all {
+            is_guessed = work.is_guessable(text.len() - from);
+            if !is_guessed {
                 break;
             }
         }
-        while !is_all {
+        if is_guessed {
+            return None;
+        }
+        loop {
             match self.find(text, from, work) {
                 Ok(Some(range)) if range.start < text.len() => {
                     from = range.end.max(range.start + 1);
@@ -113,7 +117,6 @@ impl Expression {
                 Err(UsedUp) => return Some(from),
             }
         }
-        None
     }
 
     /// The first match from here on.
