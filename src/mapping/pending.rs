@@ -58,6 +58,8 @@ struct Group {
     bytes: Range<u64>,
     within: Within,
     beginning: Beginning,
+    /// Where its last line begins in the source.
+    last: u64,
     /// When it has grown last.
     grew: Instant,
 }
@@ -188,7 +190,8 @@ impl Pending {
                 if group.data.len() + 1 + record.data.len() <= max_line {
                     group.data.push(b'\n');
                     group.data.extend_from_slice(&record.data);
-                    (group.bytes.end, group.within, group.grew) = (bytes.end, next, now);
+                    (group.last, group.bytes.end) = (bytes.start, bytes.end);
+                    (group.within, group.grew) = (next, now);
                     return 0;
                 }
                 cut = u64::from(group.beginning != Beginning::Rest);
@@ -201,7 +204,8 @@ impl Pending {
             (beginning, within) = (Beginning::Late, next);
         }
         self.close(lane, if beginning == Beginning::Rest { Seam::Newline } else { Seam::None });
-        let group = Group { kind: record.kind.into_owned(), data: record.data.into_owned(), bytes, within, beginning, grew: now };
+        let (kind, data, last) = (record.kind.into_owned(), record.data.into_owned(), bytes.start);
+        let group = Group { kind, data, bytes, within, beginning, last, grew: now };
         self.groups[lane.index()] = Some(group);
         cut
     }
@@ -246,9 +250,20 @@ impl Pending {
     }
 
     fn close(&mut self, lane: Lane, seam: Seam) {
-        let Some(Group { kind, data, bytes, within, beginning, .. }) = self.groups[lane.index()].take() else { return };
+        let Some(group) = self.groups[lane.index()].take() else { return };
+        let Group { kind, mut data, mut bytes, within, beginning, last, .. } = group;
+        // An empty line that might have belonged to it is an event of its own.
+        let blank = (within.is_open() && seam != Seam::Newline && last > bytes.start).then_some(last..bytes.end);
+        if blank.is_some() {
+            data.pop();
+            bytes.end = last;
+        }
+        let (seam, blank) = (if blank.is_some() { Seam::None } else { seam }, blank.map(|bytes| (kind.clone(), bytes)));
         self.left[lane.index()] = (seam == Seam::Perhaps).then(|| (within, kind.clone()));
         self.wait(Ready { lane, record: Record { kind, data: Cow::Owned(data) }, bytes, beginning, seam });
+        if let Some((kind, bytes)) = blank {
+            self.wait(Ready::whole(lane, Record { kind, data: Cow::Borrowed(&[]) }, bytes));
+        }
     }
 
     /// Something is an event, and waits until it ends at a clean cut.
