@@ -95,6 +95,29 @@ fn a_line_that_is_too_long_belongs_to_no_group() {
 }
 
 #[test]
+fn chained_exceptions_are_one_event_and_other_empty_lines_their_own() {
+    let trace = "Traceback (most recent call last):\n  File \"x.py\"\nValueError: a";
+    let during = "During handling of the above exception, another exception occurred:";
+    let cause = "The above exception was the direct cause of the following exception:";
+    let chain = format!("{trace}\n\n{during}\n\n{trace}\n\n{cause}\n\n{trace}");
+    let mut bench = Bench::new(indent(), 1000);
+    bench.push(&format!("before\n{chain}\nafter\n"));
+    bench.wait(500);
+    assert_eq!(bench.take(), ["before", &chain, "after"]);
+    for (text, expected) in [
+        (format!("{trace}\n\nnext\n"), vec![trace, "", "next"]),
+        (format!("{trace}\n\n"), vec![trace, ""]),
+        (format!("{trace}\n\n\n{during}\n"), vec![trace, "", "", during]),
+        (format!("before\n\n{during}\n"), vec!["before", "", during]),
+        (format!("{trace}\n\n{during}\n\nnext\n"), vec![&format!("{trace}\n\n{during}"), "", "next"]),
+    ] {
+        bench.push(&text);
+        bench.wait(500);
+        assert_eq!((bench.take(), bench.held()), (expected.into_iter().map(str::to_owned).collect(), 0), "{text}");
+    }
+}
+
+#[test]
 fn groups_are_of_one_type() {
     let fields = json::Fields::new(Some("s".parse().unwrap()), json::Data::Of("log".parse().unwrap()));
     let mut bench = Bench::new(Mapping { format: Format::Json(fields), ..indent() }, 100);
@@ -225,7 +248,13 @@ fn an_event_stream_is_taken_over_but_for_what_it_says_of_itself() {
     push(": 4\nevent: gap\ndata: {\"lost\":7,\"reason\":\"slow\"}\n\nevent: gap\ndata: {\"lost\":null}\n\nevent: gap\ndata: x\n\n");
     push("event: ping\ndata:\n\nevent: end\ndata: {}\n\nevent: busy\ndata: {}\n\nevent: progress\ndata: 5%\n\n");
     push("event: message\ndata: m\n\nevent: open\ndata: o\n\nevent: run\ndata: r\n\n");
-    push(&format!("data: {}\n\ndata: cut", "x".repeat(200)));
+    push(&format!("data: {}\n\n", "x".repeat(200)));
+    let long = "x".repeat(200);
+    push(&format!("event: start\ndata: {long}\n\nevent: end\ndata: {{\"a\":\"{long}\"}}\n\n"));
+    push(&format!("event: progress\ndata: {}\n\n", "x".repeat(200_000)));
+    push(&format!("event: gap\ndata: {{\"channels\":[\"{long}\"],\"lost\":9}}\n\n"));
+    push(&format!("event: gap\ndata: {}\n\ndata: cut", "x".repeat(200_000)));
+    assert_eq!(seen.split_off(seen.len() - 2), ["gap Some(9)", "gap None"]);
     assert_eq!(seen, ["usual: one\ntwo", "tick: 3", "gap Some(7)", "gap None", "gap None", "usual: m", "o", "r", "gap Some(1)"]);
     takeover.end();
     assert_eq!((takeover.tally.cut_events, takeover.tally.refused_types), (2, 2));
