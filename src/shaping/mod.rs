@@ -19,6 +19,7 @@ pub mod redaction;
 mod search;
 mod waiting;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -81,7 +82,7 @@ pub struct Tally {
     pub limited: u64,
     /// Gaps of an upstream.
     pub upstream_gaps: u64,
-    /// Types of which redaction has left none.
+    /// Types of which stripping or redaction has left none.
     pub refused_types: u64,
     /// Lines of which the rest was redacted, because it would have taken too much to find out what is secret.
     pub hidden_rests: u64,
@@ -156,15 +157,16 @@ impl Shaper {
         let data = match shaping.escapes {
             Escapes::Kept => event.data,
             Escapes::Stripped => {
-                let stripper = &mut self.way[event.lane.index()].stripper;
-                stripper.strip(event.data, &mut stripped);
+                let way = &mut self.way[event.lane.index()];
+                way.stripper.strip(event.data, &mut stripped);
                 if event.seam != Seam::Inside {
-                    *stripper = Stripper::default();
+                    way.stripper.end(&mut stripped);
                 }
                 &stripped
             }
         };
-        let event = Mapped { data, ..event };
+        let kind = self.stripped_kind(event.kind);
+        let event = Mapped { data, kind: kind.as_deref(), ..event };
         match &shaping.redaction {
             Some(redaction) => self.redact(redaction, event, age, now, made),
             None => self.choose(event, age, now, made),
@@ -172,6 +174,18 @@ impl Shaper {
         stripped.clear();
         stripped.shrink_to(self.max_line);
         self.stripped = stripped;
+    }
+
+    /// A type without terminal sequences. What is left must still be one.
+    fn stripped_kind<'k>(&mut self, kind: Option<&'k str>) -> Option<Cow<'k, str>> {
+        let kind = kind?;
+        if self.shaping.escapes == Escapes::Kept || !kind.contains(char::is_control) {
+            return Some(Cow::Borrowed(kind));
+        }
+        let (mut stripper, mut shown) = (Stripper::default(), Vec::new());
+        stripper.strip(kind.as_bytes(), &mut shown);
+        stripper.end(&mut shown);
+        self.good_kind(&shown).map(Cow::Owned)
     }
 
     /// The upstream misses events.
@@ -256,7 +270,11 @@ impl Shaper {
     /// A type without what is secret in it. What is left must still be one.
     fn kind(&mut self, redaction: &Redaction, kind: Option<&str>) -> Option<String> {
         let (shown, _) = redaction.apply(kind?.as_bytes());
-        let shown = String::from_utf8_lossy(&shown);
+        self.good_kind(&shown)
+    }
+
+    fn good_kind(&mut self, shown: &[u8]) -> Option<String> {
+        let shown = String::from_utf8_lossy(shown);
         let is_good = check(&shown).is_ok();
         self.tally.refused_types += u64::from(!is_good);
         is_good.then(|| shown.into_owned())
