@@ -25,7 +25,7 @@ use crate::http::host::HostNames;
 use crate::http::listener::{self, ListenError, ListenHost};
 use crate::http::origin::Origins;
 use crate::mapping::EventType;
-use crate::pipeline::middle::Recipe;
+use crate::pipeline::middle::{MayFlush, Recipe};
 use crate::source::file::{Begin, Hints};
 
 use command::Commands;
@@ -212,6 +212,7 @@ impl Config {
         let sources = source::sources(&layer.sources, world, layer.fifo_mode.unwrap_or(0o620), &commands)?;
         command::check_beside(&layer.commands, &sources, world.stdin)?;
         let max_line = within("--max-line", layer.max_line.unwrap_or(1 << 20), MAX_LINE)?;
+        let recipe = recipe(layer)?;
         let history = layer.history.unwrap_or_else(|| default_history(world));
         if history < LEAST_HISTORY {
             return Err(invalid(format!("--history {} is too small", bytesize::ByteSize(history)), "it takes at least 256KiB"));
@@ -228,12 +229,12 @@ impl Config {
             write_timeout: time_within("--write-timeout", layer.write_timeout.unwrap_or(Duration::from_secs(600)), WRITE_TIMEOUT)?,
             stdin: world.stdin,
             following: following(layer)?,
-            flush_partial: flush_partial(layer.flush_partial)?,
+            flush_partial: flush_partial(layer.flush_partial, &recipe)?,
             fifo_at_end: if layer.fifo_remove { FifoAtEnd::Removed } else { FifoAtEnd::Stays },
             at_eof: at_eof(layer.exit_on_eof, &sources)?,
             tee: copying(layer.tee, &sources)?,
             event_type: layer.event_type.clone(),
-            recipe: recipe(layer)?,
+            recipe,
             title: layer.title.clone().map_or_else(|| Title::usual(&sources, world.hostname.as_deref()), Title::Said),
             hosts: hosts(layer, world)?,
             origins: origins(&layer.cors_origin)?,
@@ -255,7 +256,13 @@ fn following(layer: &Layer) -> Result<Following, ConfigError> {
     })
 }
 
-fn flush_partial(patience: Option<Flush>) -> Result<FlushPartial, ConfigError> {
+fn flush_partial(patience: Option<Flush>, recipe: &Recipe) -> Result<FlushPartial, ConfigError> {
+    if patience.is_some() && recipe.may_flush() == MayFlush::Never {
+        return Err(invalid(
+            "--flush-partial is about unfinished lines, and an event stream has none",
+            "leave it out with --format sse",
+        ));
+    }
     Ok(match patience {
         None => FlushPartial::Usual,
         Some(Flush::Off) => FlushPartial::Never,
