@@ -14,13 +14,14 @@ use crate::config::source::Source;
 use crate::config::world::StdinKind;
 use crate::config::{Config, Copying, FifoAtEnd, FlushPartial};
 use crate::event::ChannelName;
+use crate::mapping::Format;
 use crate::pipeline::lanes::{self, Lanes};
 use crate::pipeline::middle::MayFlush;
 use crate::pipeline::{self, Fittings, Manner, Outcome, Pipeline, Writer};
 use crate::source::Stop;
 use crate::source::command::{Command, Groups, Input, Output, Restart, Runner, What};
 use crate::source::fifo::{Fifo, Make};
-use crate::source::file::{Files, Follower, Options, Stored};
+use crate::source::file::{Files, Follower, Options, Records, Stored};
 use crate::source::stream::Stream;
 use crate::source::tee::Tee;
 
@@ -193,6 +194,11 @@ fn options(config: &Config) -> Options {
     let following = config.following;
     Options {
         begin: following.begin,
+        records: match config.recipe.mapping.format {
+            Format::Null => Records::Nul,
+            Format::EventStream => Records::Blocks,
+            Format::Text | Format::Json(_) | Format::Cri(_) => Records::Lines,
+        },
         rotate_wait: following.rotate_wait,
         hints: following.hints,
         open_files: (limit / 4).clamp(LEAST_OPEN, MOST_OPEN),

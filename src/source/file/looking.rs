@@ -157,7 +157,7 @@ impl Follower {
         reader.announce = before.cut;
         reader.begin_after(before.last);
         if was_there {
-            reader.begin = Some(self.options.begin);
+            reader.begin = Some(self.options.opening());
             reader.old_until = metadata.len();
         }
         self.done.forget(metadata);

@@ -62,7 +62,9 @@ use std::time::Duration;
 
 use crate::event::ChannelName;
 
-pub use begin::Begin;
+pub use begin::{Begin, Records};
+
+use begin::Opening;
 pub use follower::Follower;
 pub use glob::{BadGlob, Glob, Part, is_wild};
 pub use mark::Mark;
@@ -92,6 +94,8 @@ pub enum Files {
 pub struct Options {
     /// Where files begin that are there at the start.
     pub begin: Begin,
+    /// What files consist of.
+    pub records: Records,
     /// How long a file that its path has left is kept after it grew last.
     pub rotate_wait: Duration,
     /// Whether hints are asked for.
@@ -101,6 +105,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Where a file begins that was there at the start.
+    fn opening(&self) -> Opening {
+        Opening { begin: self.begin, records: self.records }
+    }
+
     /// How many files more may be open for a moment: those that a look has found, and that may be gone before their turn.
     #[must_use]
     pub fn spare_files(&self) -> usize {

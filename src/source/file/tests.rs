@@ -95,7 +95,7 @@ impl Bench {
 }
 
 fn options() -> Options {
-    Options { begin: Begin::Start, rotate_wait: Duration::ZERO, hints: Hints::Off, open_files: 100 }
+    Options { begin: Begin::Start, records: Records::Lines, rotate_wait: Duration::ZERO, hints: Hints::Off, open_files: 100 }
 }
 
 fn one(path: &Path) -> Vec<Files> {
