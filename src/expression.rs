@@ -47,6 +47,24 @@ pub fn parse(text: &str, case: Case) -> Result<Hir, BadSyntax> {
     })
 }
 
+/// How much of an expression a message shows on both sides of a place, in characters.
+const BESIDE: usize = 60;
+
+/// What a message shows of an expression: what is near a place, from 1.
+#[must_use]
+pub fn shortened(text: &str, column: usize) -> String {
+    let (first, count) = (column.saturating_sub(BESIDE), text.chars().count());
+    let shown: String = text.chars().skip(first).take(2 * BESIDE).collect();
+    let (before, behind) = (if first > 0 { "…" } else { "" }, if first + 2 * BESIDE < count { "…" } else { "" });
+    format!("{before}{shown}{behind}")
+}
+
+/// Whether an expression matches where there is nothing.
+#[must_use]
+pub fn may_match_nothing(text: &str) -> bool {
+    parse(text, Case::Counts).is_ok_and(|parsed| parsed.properties().minimum_len() == Some(0))
+}
+
 /// The most bytes that an expression may take when it is compiled: `\w{1,1000}` is no secret that anybody has.
 const MOST: usize = 4 << 20;
 
@@ -56,7 +74,7 @@ pub enum BadExpression {
     /// It cannot be read.
     #[error("'{text}' is no regular expression: {why}")]
     Syntax {
-        /// As it was given.
+        /// As it was given, near what is wrong.
         text: String,
         /// What is wrong, and where.
         why: BadSyntax,
@@ -64,7 +82,7 @@ pub enum BadExpression {
     /// It is too much.
     #[error("the regular expression '{text}' is too large: compiled it takes more than {} MiB", MOST >> 20)]
     Large {
-        /// As it was given.
+        /// As it was given, or how it begins.
         text: String,
     },
 }
@@ -74,10 +92,10 @@ pub enum BadExpression {
 /// # Errors
 /// What is wrong with it, and where.
 pub fn compile(text: &str, case: Case) -> Result<Regex, BadExpression> {
-    parse(text, case).map_err(|why| BadExpression::Syntax { text: text.to_owned(), why })?;
+    parse(text, case).map_err(|why| BadExpression::Syntax { text: shortened(text, why.column), why })?;
     let mut builder = RegexBuilder::new(text);
     builder.case_insensitive(case == Case::Ignored).size_limit(MOST);
-    builder.build().map_err(|_| BadExpression::Large { text: text.to_owned() })
+    builder.build().map_err(|_| BadExpression::Large { text: shortened(text, 0) })
 }
 
 /// Compiles several of which any may match; `None` if there is none.
@@ -86,7 +104,7 @@ pub fn compile(text: &str, case: Case) -> Result<Regex, BadExpression> {
 /// What is wrong with one, and where.
 pub fn compile_any(texts: &[String]) -> Result<Option<RegexSet>, BadExpression> {
     texts.iter().try_for_each(|text| compile(text, Case::Counts).map(drop))?;
-    let whole = || BadExpression::Large { text: texts.join("', '") };
+    let whole = || BadExpression::Large { text: shortened(&texts.join("', '"), 0) };
     let set = RegexSetBuilder::new(texts).size_limit(MOST).build().map_err(|_| whole())?;
     Ok((!texts.is_empty()).then_some(set))
 }
@@ -104,6 +122,30 @@ mod tests {
         assert!(said("[b-a]").ends_with("at character 2"), "{}", said("[b-a]"));
         assert!(said(&"(".repeat(100)).lines().count() == 1);
         assert!(parse(r"(?-u)\xff", Case::Ignored).is_ok());
+    }
+
+    #[test]
+    fn a_long_expression_is_shown_where_it_is_wrong() {
+        let said = |text: &str| compile(text, Case::Counts).unwrap_err().to_string();
+        let long = format!("{}ä(b{}", "x".repeat(5000), "y".repeat(5000));
+        let expected =
+            format!("'…{}ä(b{}…' is no regular expression: unclosed group, at character 5002", "x".repeat(58), "y".repeat(59));
+        assert_eq!(said(&long), expected);
+        assert_eq!(
+            said(&format!("({}", "x".repeat(200))),
+            format!("'({}…' is no regular expression: unclosed group, at character 1", "x".repeat(119))
+        );
+        assert!(said(&format!(r"\w{{1000}}{{1000}}{}", "x".repeat(5000))).len() < 400);
+    }
+
+    #[test]
+    fn what_matches_nothing_is_known() {
+        for text in ["", "a*", "^", r"\b", "(?m)$", "a|b?", "a{0}"] {
+            assert!(may_match_nothing(text), "{text}");
+        }
+        for text in ["a", "^a", "(", r"a\b", "[[:alpha:]]+"] {
+            assert!(!may_match_nothing(text), "{text}");
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub cut_groups: Counter,
     /// Events of an event stream on the input that its end has cut, or which are longer than `--max-line`.
     pub cut_events: Counter,
+    /// Lines of which `--redact` has replaced all the rest.
+    pub hidden_rests: Counter,
     /// Events left out by `--match` and `--drop`.
     pub unwanted_events: Counter,
     /// Events left out by `--rate-limit`.

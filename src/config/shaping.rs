@@ -21,7 +21,7 @@ pub struct ShapingLayer {
     #[arg(long, num_args = 0..=1, require_equals = true, value_name = "no", default_missing_value = "yes", value_parser = value::switch)]
     pub strip_ansi: Option<bool>,
 
-    /// Replace what matches, before anything is stored or sent; may be repeated [default: none]
+    /// Replace what matches, up to the length of --max-line, before anything is stored or sent; may be repeated [default: none]
     #[arg(long, value_name = "REGEX")]
     pub redact: Vec<String>,
 
@@ -67,6 +67,11 @@ impl ShapingLayer {
         }
         let expressions = self.redact.iter().map(|text| expressed("--redact", expression::compile(text, Case::Counts)));
         let expressions = expressions.collect::<Result<Vec<_>, _>>()?;
+        if let Some(text) = self.redact.iter().find(|text| expression::may_match_nothing(text)) {
+            let what =
+                format!("--redact: '{}' matches the empty text as well, which hides nothing", expression::shortened(text, 0));
+            return Err(invalid(what, "an expression that needs at least a character: x+ and not x*"));
+        }
         let replacement = self.redact_with.as_deref().unwrap_or(REDACTED);
         Ok(Arc::new(Shaping {
             escapes: if self.strip_ansi == Some(true) { Escapes::Stripped } else { Escapes::Kept },
@@ -129,6 +134,8 @@ mod tests {
             (&["--multiline-start=(?P<n"], &["--multiline-start", "at character"]),
             (&[r"--match=\w{1000}{1000}"], &["--match", "too large"]),
             (&["--redact-with=x"], &["--redact-with", "--redact REGEX"]),
+            (&["--redact="], &["--redact: ''", "empty text", "x+ and not x*"]),
+            (&["--redact=a", "--redact=b*|^"], &["--redact: 'b*|^'", "empty text"]),
             (&["--data-field=log"], &["--data-field", "--format json"]),
             (&["--format=text", "--only-fields=a"], &["--only-fields", "--format json"]),
             (&["--format=json", "--only-fields=a", "--data-field=b"], &["--data-field", "--only-fields"]),

@@ -14,7 +14,7 @@ use super::shaping::ShapingLayer;
 use super::value::{self, Flush};
 use super::{ConfigError, YEAR, invalid, time_within, within};
 use crate::mapping::EventType;
-use crate::pipeline::middle::Recipe;
+use crate::pipeline::middle::{MayFlush, Recipe};
 use crate::source::file::Begin;
 
 /// The bounds of `--max-line`, in bytes: a browser holds a line as one string.
@@ -122,12 +122,13 @@ impl WayLayer {
     pub(super) fn check(&self) -> Result<Way, ConfigError> {
         let max_line = within("--max-line", self.max_line.unwrap_or(1 << 20), MAX_LINE)?;
         let shaping = self.shaping.check()?;
+        let recipe = Recipe { mapping: self.mapping.check(self.event_type.as_ref(), &shaping)?, shaping };
         Ok(Way {
             max_line: usize::try_from(max_line).map_err(|_| invalid("--max-line is too large for this machine", "say less"))?,
             begin: self.from.unwrap_or(Begin::Last(1000)),
-            flush_partial: flush_partial(self.flush_partial)?,
+            flush_partial: flush_partial(self.flush_partial, &recipe)?,
             fifo_at_end: if self.fifo_remove == Some(true) { FifoAtEnd::Removed } else { FifoAtEnd::Stays },
-            recipe: Arc::new(Recipe { mapping: self.mapping.check(self.event_type.as_ref(), &shaping)?, shaping }),
+            recipe: Arc::new(recipe),
         })
     }
 
@@ -137,7 +138,13 @@ impl WayLayer {
     }
 }
 
-fn flush_partial(patience: Option<Flush>) -> Result<FlushPartial, ConfigError> {
+fn flush_partial(patience: Option<Flush>, recipe: &Recipe) -> Result<FlushPartial, ConfigError> {
+    if patience.is_some() && recipe.may_flush() == MayFlush::Never {
+        return Err(invalid(
+            "--flush-partial is about unfinished lines, and an event stream has none",
+            "leave it out with --format sse",
+        ));
+    }
     Ok(match patience {
         None => FlushPartial::Usual,
         Some(Flush::Off) => FlushPartial::Never,

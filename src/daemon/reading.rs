@@ -14,12 +14,13 @@ use crate::config::source::Source;
 use crate::config::way::{FifoAtEnd, FlushPartial, Way};
 use crate::config::{Copying, Following};
 use crate::event::ChannelName;
+use crate::mapping::Format;
 use crate::pipeline::lanes::{self, Lanes, Manners};
 use crate::pipeline::middle::MayFlush;
 use crate::pipeline::{self, Manner, Outcome, Pipeline, Writer};
 use crate::source::command::{Command, Output, Restart, Runner, What};
 use crate::source::fifo::{Fifo, Make};
-use crate::source::file::{Files, Follower, Options, Orders, Stored, Wanted};
+use crate::source::file::{Files, Follower, Opening, Options, Orders, Records, Stored, Wanted};
 use crate::source::stream::Stream;
 use crate::source::tee::Tee;
 use crate::source::{SourceKey, Stop};
@@ -149,7 +150,12 @@ impl Sources {
     /// What is to be followed, and how its lines go.
     pub(super) fn wanted(&self, key: SourceKey, files: &Files, way: &Way) -> Wanted {
         self.manners.set(key, manner(Writer::File, None, way));
-        Wanted { source: key, files: files.clone(), begin: way.begin }
+        let records = match way.recipe.mapping.format {
+            Format::Null => Records::Nul,
+            Format::EventStream => Records::Blocks,
+            Format::Text | Format::Json(_) | Format::Cri(_) => Records::Lines,
+        };
+        Wanted { source: key, files: files.clone(), opening: Opening { begin: way.begin, records } }
     }
 
     pub(super) fn files(&mut self, wanted: Vec<Wanted>, looked: Sender<()>, tasks: &mut Tasks) -> Result<(), Fatal> {

@@ -65,6 +65,11 @@ pub fn metrics(
         ("refused_types", "Types from data that are reserved or cannot be one.", metrics.refused_types.get()),
         ("cut_groups", "Groups of --multiline longer than --max-line, which became several events.", metrics.cut_groups.get()),
         ("cut_events", "Events of --format sse that the end of the input has cut, or that are too long.", metrics.cut_events.get()),
+        (
+            "hidden_rests",
+            "Lines of which --redact has replaced all the rest: more was too much to look at.",
+            metrics.hidden_rests.get(),
+        ),
         ("unwanted_events", "Events left out by --match and --drop.", metrics.unwanted_events.get()),
         ("limited_events", "Events left out by --rate-limit.", metrics.limited_events.get()),
         (

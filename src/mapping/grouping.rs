@@ -2,7 +2,8 @@
 //!
 //! By indentation, a line that begins with a space or a tab goes on with the one before it. So do the two that stack traces have at the margin:
 //! `Caused by: ` (Java), and the line that ends a Python traceback, which is the first at the margin after `Traceback (most recent call last):`
-//! and its indented lines. An empty line belongs to nothing. By an expression, every line that it does not match goes on.
+//! and its indented lines. An empty line belongs to nothing, but between the tracebacks of chained exceptions (Python): a traceback, an empty line, the
+//! sentence that says so, an empty line, and the next traceback are one. By an expression, every line that it does not match goes on.
 
 use regex::bytes::Regex;
 
@@ -25,10 +26,32 @@ pub enum Within {
     TracebackBegun,
     /// The last line is inside a Python traceback, whose last line stands at the margin.
     Traceback,
+    /// The last line has ended a Python traceback.
+    TracebackOver,
+    /// It is the empty line behind that. It belongs to the group only if the next one says so.
+    Blank,
+    /// It says that the next traceback belongs to the last one.
+    Chained,
+    /// It is the empty line behind that. It belongs to the group only if a traceback follows.
+    ChainedBlank,
+}
+
+impl Within {
+    /// Whether the last line belongs to the group only if another one goes on.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Blank | Self::ChainedBlank)
+    }
 }
 
 /// Begins a Python traceback.
 const TRACEBACK: &[u8] = b"Traceback (most recent call last):";
+
+/// Stand between the tracebacks of chained exceptions.
+const CHAINED: [&[u8]; 2] = [
+    b"During handling of the above exception, another exception occurred:",
+    b"The above exception was the direct cause of the following exception:",
+];
 
 /// Goes on with a Java stack trace.
 const CAUSE: &[u8] = b"Caused by: ";
@@ -46,12 +69,20 @@ impl Rule {
     /// What a line makes of a group that it goes on with; `None` if it begins one of its own.
     #[must_use]
     pub fn go_on(&self, within: Within, line: &[u8]) -> Option<Within> {
-        match (self, line, within) {
-            (Self::Start(start), ..) => (!start.is_match(line)).then_some(Within::Lines),
-            (Self::Indent, [b' ' | b'\t', ..], Within::TracebackBegun | Within::Traceback) => Some(Within::Traceback),
-            (Self::Indent, [], _) => None,
-            (Self::Indent, [b' ' | b'\t', ..], Within::Lines) | (Self::Indent, _, Within::Traceback) => Some(Within::Lines),
-            (Self::Indent, ..) => line.starts_with(CAUSE).then_some(Within::Lines),
+        let is_indented = matches!(line, [b' ' | b'\t', ..]);
+        if let Self::Start(start) = self {
+            return (!start.is_match(line)).then_some(Within::Lines);
+        }
+        match (within, line) {
+            (Within::TracebackOver, []) => Some(Within::Blank),
+            (Within::Chained, []) => Some(Within::ChainedBlank),
+            (_, []) => None,
+            (Within::Blank, _) => CHAINED.contains(&line.trim_ascii_end()).then_some(Within::Chained),
+            (Within::ChainedBlank, _) => (line.trim_ascii_end() == TRACEBACK).then_some(Within::TracebackBegun),
+            (Within::TracebackBegun | Within::Traceback, _) if is_indented => Some(Within::Traceback),
+            (Within::Traceback, _) => Some(Within::TracebackOver),
+            (within, _) if is_indented => Some(within),
+            _ => line.starts_with(CAUSE).then_some(Within::Lines),
         }
     }
 }
@@ -88,6 +119,12 @@ mod tests {
     fn a_python_traceback_is_one_group() {
         let trace = "Traceback (most recent call last):\n  File \"x.py\", line 1, in <module>\n    f()\nValueError: bad";
         assert_eq!(groups(&Rule::Indent, &format!("before\n{trace}\nafter\n\n  x")), ["before", trace, "after", "\n  x"]);
+    }
+
+    #[test]
+    fn what_java_suppresses_belongs_to_its_trace() {
+        let trace = "a.B: x\n\tat c.d(E.java:1)\n\tSuppressed: f.G: y\n\t\tat h.i(J.java:2)\n\tCaused by: k.L\nCaused by: m.N\n\t... 3 more";
+        assert_eq!(groups(&Rule::Indent, &format!("before\n{trace}\nafter")), ["before", trace, "after"]);
     }
 
     #[test]

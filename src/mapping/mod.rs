@@ -31,12 +31,12 @@ use crate::framing::{Ending, Line};
 
 pub use kind::{BadEventType, EventType, Kind, check};
 
-pub use pending::Lane;
+pub use pending::{LANES, Lane};
 
 use cri::Part;
 use grouping::Rule;
 use json::Record;
-use pending::{Beginning, LANES, Pending};
+use pending::{Joined, Pending, Ready};
 
 /// How much may wait for the end of a line that others lie across, in bytes, if a line may not be longer than that anyway.
 const MOST_WAITING: usize = 64 << 10;
@@ -92,10 +92,26 @@ pub struct Mapped<'a> {
     /// The bytes of the source that it is made of, from one clean cut to another, by their places from where the text began. Several events may
     /// share one range.
     pub bytes: (u64, u64),
+    /// Whether the next event is made of the same bytes.
+    pub is_beside_next: bool,
     /// What it is a line of.
     pub lane: Lane,
+    /// What it begins with.
+    pub beginning: Beginning,
     /// What its data goes on with.
     pub seam: Seam,
+}
+
+/// What an event begins with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Beginning {
+    /// With its own beginning.
+    #[default]
+    OfLine,
+    /// Where the event before it ended, which was as long as it may be.
+    Rest,
+    /// With a line that goes on with the last event of its lane, which had been given: nobody knew that it would.
+    Late,
 }
 
 /// What the data of an event goes on with.
@@ -108,6 +124,8 @@ pub enum Seam {
     Inside,
     /// A line break and the next event of its lane: both are one group that was too long.
     Newline,
+    /// A line break and the next event of its lane, if that is [late](Beginning::Late): nothing was waited for any more.
+    Perhaps,
 }
 
 /// What was found odd.
@@ -170,7 +188,7 @@ impl Mapper {
         self.tally.lines += 1;
         let is_rest = std::mem::replace(&mut self.is_rest, line.ending == Ending::GoesOn);
         if is_rest || line.ending == Ending::GoesOn {
-            return self.push_part(line, bytes, is_rest, out);
+            return self.push_part(line, bytes, is_rest, now, out);
         }
         let mapping = Arc::clone(&self.mapping);
         match &mapping.format {
@@ -192,22 +210,32 @@ impl Mapper {
     }
 
     /// A part of a line that is too long is an event of its own: nobody can map a part of a document, and it goes on with no group.
-    fn push_part(&mut self, line: Line<'_>, bytes: Range<u64>, is_rest: bool, out: &mut Sink<'_>) {
-        self.give_up(out);
+    fn push_part(&mut self, line: Line<'_>, bytes: Range<u64>, is_rest: bool, now: Instant, out: &mut Sink<'_>) {
         self.tally.unmapped += u64::from(!is_rest && matches!(self.mapping.format, Format::Json(_) | Format::Cri(_)));
+        self.pending.end_group(Lane::Only);
         let seam = if line.ending == Ending::GoesOn { Seam::Inside } else { Seam::None };
-        let kind = self.mapping.kind(&Kind::Usual);
-        out(Mapped { kind, data: line.content, bytes: (bytes.start, bytes.end), lane: Lane::Only, seam });
+        let beginning = if is_rest { Beginning::Rest } else { Beginning::OfLine };
+        self.give(Ready { lane: Lane::Only, record: plain(line.content), bytes, beginning, seam }, now, out);
+    }
+
+    /// Gives what is an event by itself. It need not wait if nothing else does.
+    fn give(&mut self, ready: Ready<'_>, now: Instant, out: &mut Sink<'_>) {
+        if self.pending.is_empty() {
+            let bytes = (ready.bytes.start, ready.bytes.end);
+            return out(ready.mapped(&self.mapping, bytes, false));
+        }
+        self.pending.wait(ready.into_owned());
+        self.release(now, out);
     }
 
     /// A record is an event, or belongs to one.
     fn add(&mut self, lane: Lane, record: Record<'_>, bytes: Range<u64>, now: Instant, out: &mut Sink<'_>) {
         self.tally.refused_types += u64::from(record.kind == Kind::Refused);
-        if self.mapping.grouping.is_none() && self.pending.is_empty() {
-            let kind = self.mapping.kind(&record.kind);
-            return out(Mapped { kind, data: &record.data, bytes: (bytes.start, bytes.end), lane, seam: Seam::None });
-        }
-        self.tally.cut_groups += self.pending.add(self.mapping.grouping.as_ref(), self.max_line, lane, record, bytes, now);
+        let mapping = Arc::clone(&self.mapping);
+        let Some(rule) = &mapping.grouping else {
+            return self.give(Ready::whole(lane, record, bytes), now, out);
+        };
+        self.tally.cut_groups += self.pending.add(rule, self.max_line, lane, record, bytes, now);
         self.release(now, out);
     }
 
@@ -222,65 +250,76 @@ impl Mapper {
             return;
         };
         if joined + parsed.log.len() > self.max_line {
-            self.part_ways(fields, lane, out);
+            self.part_ways(fields, lane);
             self.pending.begin(lane, parsed, bytes, Beginning::Rest);
+            self.release(now, out);
         } else {
             self.pending.join(lane, parsed, bytes);
         }
         if parsed.part == Part::Full
             && let Some(whole) = self.pending.take_joined(lane)
         {
-            self.add(lane, fields.record(whole.parsed()), whole.bytes.clone(), now, out);
+            let (record, bytes) = (fields.record(whole.parsed()), whole.bytes.clone());
+            match whole.beginning {
+                Beginning::OfLine => self.add(lane, record, bytes, now, out),
+                beginning => {
+                    self.tally.refused_types += u64::from(record.kind == Kind::Refused);
+                    self.give(Ready { beginning, ..Ready::whole(lane, record, bytes) }, now, out);
+                }
+            }
         }
     }
 
-    /// What has been joined of a line is as long as a line may be: it becomes an event, and what follows another one.
-    fn part_ways(&mut self, fields: &cri::Fields, lane: Lane, out: &mut Sink<'_>) {
-        let part = self.pending.take_joined(lane);
-        self.give_up(out);
-        let Some(part) = part else { return };
+    /// What has been joined of a line is as long as a line may be: it is an event, and what follows another one.
+    fn part_ways(&mut self, fields: &cri::Fields, lane: Lane) {
+        let Some(part) = self.pending.take_joined(lane) else { return };
         self.tally.long_lines += u64::from(part.beginning == Beginning::OfLine);
+        self.pending.end_group(lane);
+        self.wait_for(&part, fields, lane, Seam::Inside);
+    }
+
+    /// A part of a line is an event, at its place.
+    fn wait_for(&mut self, part: &Joined, fields: &cri::Fields, lane: Lane, seam: Seam) {
         let record = fields.record(part.parsed());
-        let kind = self.mapping.kind(&record.kind);
-        let bytes = (part.bytes.start, part.bytes.end);
-        out(Mapped { kind, data: &record.data, bytes, lane, seam: Seam::Inside });
+        self.tally.refused_types += u64::from(record.kind == Kind::Refused);
+        let (bytes, beginning) = (part.bytes.clone(), part.beginning);
+        self.pending.wait(Ready { lane, record, bytes, beginning, seam }.into_owned());
     }
 
     /// Gives what nothing held lies across. Too much behind a line that does not end, and the line is given up.
     fn release(&mut self, now: Instant, out: &mut Sink<'_>) {
         self.pending.release(&self.mapping, self.taken, now, out);
         if self.pending.waiting > self.max_line.max(MOST_WAITING) {
-            self.give_up(out);
+            self.give_up_parts(Seam::Inside);
+            self.pending.end_groups(Seam::Perhaps);
+            self.release_all(out);
         }
     }
 
-    /// Nothing that is held goes on.
-    fn give_up(&mut self, out: &mut Sink<'_>) {
-        if self.pending.is_empty() {
-            return;
-        }
-        self.give_up_parts();
-        self.pending.end_groups();
+    fn release_all(&mut self, out: &mut Sink<'_>) {
         let mapping = Arc::clone(&self.mapping);
         self.pending.release_all(&mapping, out);
     }
 
-    /// Lines of which the last part is missing are events as they are.
-    fn give_up_parts(&mut self) {
+    /// Lines of which the last part is missing are events as they are; what may come of them is another one.
+    fn give_up_parts(&mut self, seam: Seam) {
         let mapping = Arc::clone(&self.mapping);
         let Format::Cri(fields) = &mapping.format else { return };
         for lane in LANES {
             let Some(part) = self.pending.take_joined(lane) else { continue };
-            let record = fields.record(part.parsed());
-            self.tally.refused_types += u64::from(record.kind == Kind::Refused);
             self.pending.end_group(lane);
-            self.pending.done(lane, record, part.bytes.clone(), Seam::None);
+            self.wait_for(&part, fields, lane, seam);
         }
     }
 
     /// The text has ended, or nothing will finish what has begun.
     pub fn end(&mut self, out: &mut Sink<'_>) {
-        self.give_up(out);
+        if !self.pending.is_empty() {
+            self.give_up_parts(Seam::None);
+            self.pending.end_groups(Seam::None);
+            self.release_all(out);
+        }
+        self.pending.forget();
         self.is_rest = false;
     }
 
@@ -301,7 +340,7 @@ impl Mapper {
         let wait = self.mapping.wait;
         let is_over = |since: Option<Instant>| since.is_some_and(|since| since + wait <= now);
         if is_over(self.stuck()) {
-            self.give_up_parts();
+            self.give_up_parts(Seam::Inside);
             self.release(now, out);
         }
         if is_over(self.pending.grew())

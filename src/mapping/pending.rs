@@ -9,6 +9,7 @@
 //!                     └ waits ┘
 //! ```
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::time::Instant;
@@ -17,7 +18,7 @@ use super::cri::{Parsed, Part, Stream};
 use super::grouping::{Rule, Within};
 use super::json::Record;
 use super::kind::Kind;
-use super::{Mapped, Mapping, Seam, Sink};
+use super::{Beginning, Mapped, Mapping, Seam, Sink};
 
 /// What an event that waits costs beside its data, in bytes.
 const COST: usize = 128;
@@ -39,8 +40,10 @@ pub const LANES: [Lane; 3] = [Lane::Only, Lane::Stream(Stream::Out), Lane::Strea
 pub struct Pending {
     groups: [Option<Group>; LANES.len()],
     joined: [Option<Joined>; LANES.len()],
+    /// What the last line of each lane was in a group that may yet go on, and the group's type.
+    left: [Option<(Within, Kind<'static>)>; LANES.len()],
     /// By the first of their bytes.
-    done: VecDeque<Done>,
+    done: VecDeque<Ready<'static>>,
     /// What those cost, in bytes.
     pub waiting: usize,
     /// Since when something that is done has waited.
@@ -55,6 +58,8 @@ struct Group {
     bytes: Range<u64>,
     within: Within,
     beginning: Beginning,
+    /// Where its last line begins in the source.
+    last: u64,
     /// When it has grown last.
     grew: Instant,
 }
@@ -72,27 +77,49 @@ pub struct Joined {
     pub beginning: Beginning,
 }
 
-/// What a line or a group begins with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Beginning {
-    /// With its own beginning.
-    OfLine,
-    /// Where the event before it ended, which was as long as it may be.
-    Rest,
+/// An event of which nothing more is to come.
+#[derive(Debug)]
+pub struct Ready<'a> {
+    /// What it is a line of.
+    pub lane: Lane,
+    /// Its type and data.
+    pub record: Record<'a>,
+    /// What it is made of.
+    pub bytes: Range<u64>,
+    /// What it begins with.
+    pub beginning: Beginning,
+    /// What its data goes on with.
+    pub seam: Seam,
 }
 
-/// An event that waits.
-#[derive(Debug)]
-struct Done {
-    lane: Lane,
-    kind: Kind<'static>,
-    data: Vec<u8>,
-    bytes: Range<u64>,
-    seam: Seam,
+impl<'a> Ready<'a> {
+    /// One that is whole.
+    #[must_use]
+    pub fn whole(lane: Lane, record: Record<'a>, bytes: Range<u64>) -> Self {
+        Self { lane, record, bytes, beginning: Beginning::OfLine, seam: Seam::None }
+    }
+
+    /// The same, in memory of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Ready<'static> {
+        let Self { lane, record: Record { kind, data }, bytes, beginning, seam } = self;
+        let record = Record { kind: kind.into_owned(), data: Cow::Owned(data.into_owned()) };
+        Ready { lane, record, bytes, beginning, seam }
+    }
+
+    /// As it is given, of these bytes.
+    #[must_use]
+    pub fn mapped(&'a self, mapping: &'a Mapping, bytes: (u64, u64), is_beside_next: bool) -> Mapped<'a> {
+        let Self { lane, record, beginning, seam, .. } = self;
+        let kind = mapping.kind(&record.kind);
+        Mapped { kind, data: &record.data, bytes, is_beside_next, lane: *lane, beginning: *beginning, seam: *seam }
+    }
 }
 
 impl Lane {
-    fn index(self) -> usize {
+    /// Its place among [`LANES`].
+    #[must_use]
+    pub fn index(self) -> usize {
         match self {
             Self::Only => 0,
             Self::Stream(Stream::Out) => 1,
@@ -153,59 +180,59 @@ impl Pending {
         self.joined[lane.index()].take()
     }
 
-    /// Adds a record to the group that it goes on with, or begins one; without a rule it is done. Gives how many groups have become too long.
-    pub fn add(
-        &mut self,
-        rule: Option<&Rule>,
-        max_line: usize,
-        lane: Lane,
-        record: Record<'_>,
-        bytes: Range<u64>,
-        now: Instant,
-    ) -> u64 {
-        let Some(rule) = rule else {
-            self.done(lane, record, bytes, Seam::None);
-            return 0;
-        };
-        let mut cut = 0;
-        let mut beginning = Beginning::OfLine;
-        let mut within = rule.begin(&record.data);
-        if let Some(group) = &mut self.groups[lane.index()]
-            && let Some(next) = rule.go_on(group.within, &record.data)
-            && group.kind == record.kind
-        {
-            if group.data.len() + 1 + record.data.len() <= max_line {
-                group.data.push(b'\n');
-                group.data.extend_from_slice(&record.data);
-                (group.bytes.end, group.within, group.grew) = (bytes.end, next, now);
-                return 0;
+    /// Adds a record to the group that it goes on with, or begins one. Gives how many groups have become too long.
+    pub fn add(&mut self, rule: &Rule, max_line: usize, lane: Lane, record: Record<'_>, bytes: Range<u64>, now: Instant) -> u64 {
+        let (mut cut, mut beginning, mut within) = (0, Beginning::OfLine, rule.begin(&record.data));
+        if let Some(group) = &mut self.groups[lane.index()] {
+            if let Some(next) = rule.go_on(group.within, &record.data)
+                && group.kind == record.kind
+            {
+                if group.data.len() + 1 + record.data.len() <= max_line {
+                    group.data.push(b'\n');
+                    group.data.extend_from_slice(&record.data);
+                    (group.last, group.bytes.end) = (bytes.start, bytes.end);
+                    (group.within, group.grew) = (next, now);
+                    return 0;
+                }
+                cut = u64::from(group.beginning != Beginning::Rest);
+                (beginning, within) = (Beginning::Rest, next);
             }
-            cut = u64::from(group.beginning == Beginning::OfLine);
-            (beginning, within) = (Beginning::Rest, next);
+        } else if let Some((before, kind)) = self.left[lane.index()].take()
+            && let Some(next) = rule.go_on(before, &record.data)
+            && kind == record.kind
+        {
+            (beginning, within) = (Beginning::Late, next);
         }
         self.close(lane, if beginning == Beginning::Rest { Seam::Newline } else { Seam::None });
-        let group = Group { kind: record.kind.into_owned(), data: record.data.into_owned(), bytes, within, beginning, grew: now };
+        let (kind, data, last) = (record.kind.into_owned(), record.data.into_owned(), bytes.start);
+        let group = Group { kind, data, bytes, within, beginning, last, grew: now };
         self.groups[lane.index()] = Some(group);
         cut
     }
 
-    /// All groups are whole.
-    pub fn end_groups(&mut self) {
+    /// All groups are given.
+    pub fn end_groups(&mut self, seam: Seam) {
         for lane in LANES {
-            self.end_group(lane);
+            self.close(lane, seam);
         }
     }
 
     /// A group is whole.
     pub fn end_group(&mut self, lane: Lane) {
         self.close(lane, Seam::None);
+        self.left[lane.index()] = None;
+    }
+
+    /// Nothing goes on with what has been given.
+    pub fn forget(&mut self) {
+        self.left = Default::default();
     }
 
     /// Groups that have not grown since are whole: each output of a container falls silent by itself.
     pub fn end_groups_silent_since(&mut self, then: Instant) {
         for lane in LANES {
             if self.groups[lane.index()].as_ref().is_some_and(|group| group.grew <= then) {
-                self.end_group(lane);
+                self.close(lane, Seam::Perhaps);
             }
         }
     }
@@ -223,27 +250,34 @@ impl Pending {
     }
 
     fn close(&mut self, lane: Lane, seam: Seam) {
-        if let Some(Group { kind, data, bytes, .. }) = self.groups[lane.index()].take() {
-            self.wait(Done { lane, kind, data, bytes, seam });
+        let Some(group) = self.groups[lane.index()].take() else { return };
+        let Group { kind, mut data, mut bytes, within, beginning, last, .. } = group;
+        // An empty line that might have belonged to it is an event of its own.
+        let blank = (within.is_open() && seam != Seam::Newline && last > bytes.start).then_some(last..bytes.end);
+        if blank.is_some() {
+            data.pop();
+            bytes.end = last;
+        }
+        let (seam, blank) = (if blank.is_some() { Seam::None } else { seam }, blank.map(|bytes| (kind.clone(), bytes)));
+        self.left[lane.index()] = (seam == Seam::Perhaps).then(|| (within, kind.clone()));
+        self.wait(Ready { lane, record: Record { kind, data: Cow::Owned(data) }, bytes, beginning, seam });
+        if let Some((kind, bytes)) = blank {
+            self.wait(Ready::whole(lane, Record { kind, data: Cow::Borrowed(&[]) }, bytes));
         }
     }
 
-    /// A record is an event.
-    pub fn done(&mut self, lane: Lane, record: Record<'_>, bytes: Range<u64>, seam: Seam) {
-        self.wait(Done { lane, kind: record.kind.into_owned(), data: record.data.into_owned(), bytes, seam });
-    }
-
-    fn wait(&mut self, done: Done) {
-        self.waiting += done.data.len() + COST;
-        let behind = self.done.iter().rev().take_while(|other| other.bytes.start > done.bytes.start).count();
-        self.done.insert(self.done.len() - behind, done);
+    /// Something is an event, and waits until it ends at a clean cut.
+    pub fn wait(&mut self, ready: Ready<'static>) {
+        self.waiting += ready.record.data.len() + COST;
+        let behind = self.done.iter().rev().take_while(|other| other.bytes.start > ready.bytes.start).count();
+        self.done.insert(self.done.len() - behind, ready);
     }
 
     /// Gives what is done up to the last clean cut, of `taken` bytes of the source.
     pub fn release(&mut self, mapping: &Mapping, taken: u64, now: Instant, out: &mut Sink<'_>) {
         let open = self.open().unwrap_or(taken);
         if self.done.front().is_some_and(|first| first.bytes.start < open) {
-            let across = |cut: u64, done: &Done| (done.bytes.start < cut && cut < done.bytes.end).then_some(done.bytes.start);
+            let across = |cut: u64, done: &Ready<'_>| (done.bytes.start < cut && cut < done.bytes.end).then_some(done.bytes.start);
             let mut cut = open;
             while let Some(earlier) = self.done.iter().filter_map(|done| across(cut, done)).min() {
                 cut = earlier;
@@ -271,12 +305,11 @@ impl Pending {
                 next += 1;
             }
             for done in self.done.range(given..next) {
-                let Done { lane, kind, data, seam, .. } = done;
-                out(Mapped { kind: mapping.kind(kind), data, bytes: (start, end), lane: *lane, seam: *seam });
+                given += 1;
+                out(done.mapped(mapping, (start, end), given < next));
             }
-            given = next;
         }
         let gone = self.done.drain(..count);
-        self.waiting -= gone.map(|done| done.data.len() + COST).sum::<usize>();
+        self.waiting -= gone.map(|done| done.record.data.len() + COST).sum::<usize>();
     }
 }

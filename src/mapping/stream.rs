@@ -6,11 +6,14 @@
 use serde::Deserialize;
 
 use super::kind::check;
-use super::{Lane, Mapped, Mapping, Seam, Tally};
-use crate::sse::parse::{Parser, Received, TooLarge};
+use super::{Beginning, Lane, Mapped, Mapping, Seam, Tally};
+use crate::sse::parse::{LeftOut, Parser, Received};
 
 /// What the upstream says of itself alone.
 const OWN: [&[u8]; 5] = [b"start", b"ping", b"busy", b"progress", b"end"];
+
+/// How large what the upstream says of itself may be, in bytes, however long a line may be here.
+const CONTROL: usize = 64 << 10;
 
 /// Reads an event stream.
 #[derive(Debug)]
@@ -49,12 +52,12 @@ impl Takeover {
     /// A reader of events of at most `max_line` bytes.
     #[must_use]
     pub fn new(max_line: usize) -> Self {
-        Self { parser: Parser::new(max_line), max_line, clean: 0, taken: 0, tally: Tally::default() }
+        Self { parser: Parser::new(max_line.max(CONTROL)), max_line, clean: 0, taken: 0, tally: Tally::default() }
     }
 
     /// Takes the next bytes, and gives what they finish.
     pub fn push(&mut self, mapping: &Mapping, bytes: &[u8], out: &mut dyn FnMut(Taken<'_>)) {
-        let Self { parser, clean, taken, tally, .. } = self;
+        let Self { parser, max_line, clean, taken, tally } = self;
         let before = *taken;
         *taken += bytes.len() as u64;
         parser.push_at(bytes, |received, read| {
@@ -62,22 +65,28 @@ impl Takeover {
             let bytes = (std::mem::replace(clean, end), end);
             tally.lines += 1;
             match received {
-                Err(TooLarge(_)) => {
-                    tally.cut_events += 1;
-                    out(Taken::Gap { lost: Some(1), bytes });
-                }
                 Ok(Received { kind: b"gap", data, .. }) => {
                     let lost = serde_json::from_slice(data).map_or(None, |gap: Gap| gap.lost);
                     out(Taken::Gap { lost, bytes });
                 }
-                Ok(Received { kind, .. }) if OWN.contains(&kind) => {}
+                Err(LeftOut { kind: b"gap" }) => out(Taken::Gap { lost: None, bytes }),
+                Ok(Received { kind, .. }) | Err(LeftOut { kind }) if OWN.contains(&kind) => {}
+                Err(LeftOut { .. }) => {
+                    tally.cut_events += 1;
+                    out(Taken::Gap { lost: Some(1), bytes });
+                }
+                Ok(Received { kind, data, .. }) if kind.len() + data.len() > *max_line => {
+                    tally.cut_events += 1;
+                    out(Taken::Gap { lost: Some(1), bytes });
+                }
                 Ok(Received { kind, data, .. }) => {
                     let said = String::from_utf8_lossy(kind);
                     let is_good = kind.is_empty() || kind == b"message" || check(&said).is_ok();
                     tally.refused_types += u64::from(!is_good);
                     let usual = mapping.kind(&super::Kind::Usual);
                     let kind = if matches!(kind, b"" | b"message") { usual } else { is_good.then_some(&*said) };
-                    out(Taken::Event(Mapped { kind, data, bytes, lane: Lane::Only, seam: Seam::None }));
+                    let (lane, beginning, seam) = (Lane::Only, Beginning::OfLine, Seam::None);
+                    out(Taken::Event(Mapped { kind, data, bytes, is_beside_next: false, lane, beginning, seam }));
                 }
             }
         });
@@ -89,7 +98,7 @@ impl Takeover {
         if self.parser.is_inside_event() {
             self.tally.cut_events += 1;
         }
-        self.parser = Parser::new(self.max_line);
+        self.parser = Parser::new(self.max_line.max(CONTROL));
         self.clean = self.taken;
     }
 

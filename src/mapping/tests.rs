@@ -42,7 +42,7 @@ impl Bench {
 
 fn shown(event: Mapped<'_>) -> String {
     let seam = match event.seam {
-        Seam::None => "",
+        Seam::None | Seam::Perhaps => "",
         Seam::Inside => "…",
         Seam::Newline => "↵",
     };
@@ -95,6 +95,29 @@ fn a_line_that_is_too_long_belongs_to_no_group() {
 }
 
 #[test]
+fn chained_exceptions_are_one_event_and_other_empty_lines_their_own() {
+    let trace = "Traceback (most recent call last):\n  File \"x.py\"\nValueError: a";
+    let during = "During handling of the above exception, another exception occurred:";
+    let cause = "The above exception was the direct cause of the following exception:";
+    let chain = format!("{trace}\n\n{during}\n\n{trace}\n\n{cause}\n\n{trace}");
+    let mut bench = Bench::new(indent(), 1000);
+    bench.push(&format!("before\n{chain}\nafter\n"));
+    bench.wait(500);
+    assert_eq!(bench.take(), ["before", &chain, "after"]);
+    for (text, expected) in [
+        (format!("{trace}\n\nnext\n"), vec![trace, "", "next"]),
+        (format!("{trace}\n\n"), vec![trace, ""]),
+        (format!("{trace}\n\n\n{during}\n"), vec![trace, "", "", during]),
+        (format!("before\n\n{during}\n"), vec!["before", "", during]),
+        (format!("{trace}\n\n{during}\n\nnext\n"), vec![&format!("{trace}\n\n{during}"), "", "next"]),
+    ] {
+        bench.push(&text);
+        bench.wait(500);
+        assert_eq!((bench.take(), bench.held()), (expected.into_iter().map(str::to_owned).collect(), 0), "{text}");
+    }
+}
+
+#[test]
 fn groups_are_of_one_type() {
     let fields = json::Fields::new(Some("s".parse().unwrap()), json::Data::Of("log".parse().unwrap()));
     let mut bench = Bench::new(Mapping { format: Format::Json(fields), ..indent() }, 100);
@@ -129,12 +152,23 @@ fn a_container_s_line_that_does_not_end_is_given_up_if_others_wait_for_it() {
     bench.wait(499);
     bench.push("2026-T stderr F three\n");
     bench.wait(1);
-    assert_eq!((bench.take(), bench.held()), (vec!["one".into(), "two".into(), "three".into()], 0));
+    assert_eq!((bench.take(), bench.held()), (vec!["one…".into(), "two".into(), "three".into()], 0));
     bench.push("2026-T stdout P one\n");
     for _ in 0..300 {
         bench.push(&format!("2026-T stderr F {}\n", "x".repeat(100)));
     }
     assert!(bench.take().len() > 200, "too much waits");
+}
+
+#[test]
+fn a_container_s_line_that_is_too_long_keeps_its_place_among_others() {
+    let mut bench = Bench::new(cri(None), 30);
+    for text in
+        ["stdout P 01234567890123", "stderr F other", "stdout P 45678901234567", "stdout P 890", "stderr F more", "stdout F x"]
+    {
+        bench.push(&format!("2026-T {text}\n"));
+    }
+    assert_eq!((bench.take().join(" "), bench.held()), ("0123456789012345678901234567… other 890x more".into(), 0));
 }
 
 #[test]
@@ -214,7 +248,13 @@ fn an_event_stream_is_taken_over_but_for_what_it_says_of_itself() {
     push(": 4\nevent: gap\ndata: {\"lost\":7,\"reason\":\"slow\"}\n\nevent: gap\ndata: {\"lost\":null}\n\nevent: gap\ndata: x\n\n");
     push("event: ping\ndata:\n\nevent: end\ndata: {}\n\nevent: busy\ndata: {}\n\nevent: progress\ndata: 5%\n\n");
     push("event: message\ndata: m\n\nevent: open\ndata: o\n\nevent: run\ndata: r\n\n");
-    push(&format!("data: {}\n\ndata: cut", "x".repeat(200)));
+    push(&format!("data: {}\n\n", "x".repeat(200)));
+    let long = "x".repeat(200);
+    push(&format!("event: start\ndata: {long}\n\nevent: end\ndata: {{\"a\":\"{long}\"}}\n\n"));
+    push(&format!("event: progress\ndata: {}\n\n", "x".repeat(200_000)));
+    push(&format!("event: gap\ndata: {{\"channels\":[\"{long}\"],\"lost\":9}}\n\n"));
+    push(&format!("event: gap\ndata: {}\n\ndata: cut", "x".repeat(200_000)));
+    assert_eq!(seen.split_off(seen.len() - 2), ["gap Some(9)", "gap None"]);
     assert_eq!(seen, ["usual: one\ntwo", "tick: 3", "gap Some(7)", "gap None", "gap None", "usual: m", "o", "r", "gap Some(1)"]);
     takeover.end();
     assert_eq!((takeover.tally.cut_events, takeover.tally.refused_types), (2, 2));

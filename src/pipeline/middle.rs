@@ -223,9 +223,10 @@ impl Middle {
         let state = self.framer().filter(|_| self.is_overwritten())?.progress()?;
         Some(match &self.0 {
             Way::Worked(worked) if worked.recipe.shaping.escapes == Escapes::Stripped => {
-                let mut stripped = Vec::new();
-                Stripper::default().strip(state, &mut stripped);
-                Cow::Owned(stripped)
+                let (mut stripper, mut shown) = (Stripper::default(), Vec::new());
+                stripper.strip(state, &mut shown);
+                stripper.end(&mut shown);
+                Cow::Owned(shown)
             }
             _ => Cow::Borrowed(state),
         })

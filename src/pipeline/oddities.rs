@@ -16,11 +16,11 @@ impl Oddities {
     /// Counts what was found, and tells what was not told before.
     pub fn note(&self, found: &Tally, channel: &ChannelName, metrics: &Metrics) {
         let Tally { long_lines, mapping, shaping, .. } = found;
-        let told: [(u64, &Counter, &str); 5] = [
+        let told: [(u64, &Counter, &str); 6] = [
             (*long_lines, &metrics.long_lines, "a line longer than --max-line became several events"),
             (mapping.unmapped, &metrics.unmapped_lines, "a line is not of the --format, and passed as it is"),
             (
-                mapping.refused_types,
+                mapping.refused_types + shaping.refused_types,
                 &metrics.refused_types,
                 "a type in the data is reserved or cannot be one, and its event has none",
             ),
@@ -29,6 +29,11 @@ impl Oddities {
                 mapping.cut_events,
                 &metrics.cut_events,
                 "an event on the input was cut by its end or longer than --max-line, and is lost",
+            ),
+            (
+                shaping.hidden_rests,
+                &metrics.hidden_rests,
+                "all the rest of a line was redacted: what is secret is longer than --max-line, or the expression of --redact looks too far ahead",
             ),
         ];
         for (bit, (count, counter, what)) in told.into_iter().enumerate() {

@@ -6,6 +6,9 @@
 //! | OSC, DCS, SOS, PM, APC, `ESC ]` `ESC P` `ESC X` `ESC ^` `ESC _`: titles, hyperlinks (`8;;`) | BEL, or `ESC \` |
 //! | any other `ESC` | its intermediate bytes (space to `/`) and one more |
 //!
+//! The same sequences begin with one character each among the controls U+0080 to U+009F (CSI is U+009B), and a string may end with one, U+009C. Written
+//! as single bytes these are no UTF-8: they are U+FFFD like all that is not, and begin nothing.
+//!
 //! So go the other control characters, but for tab, LF and CR. The text of a hyperlink stays, as everything between two sequences does. A sequence that
 //! is broken ends where the line does: it takes nothing of the next.
 
@@ -14,6 +17,8 @@
 enum State {
     #[default]
     Text,
+    /// In text, behind the first byte of what may be a control character.
+    Lead,
     /// Behind `ESC`.
     Escape,
     /// In a sequence that takes bytes until a final one.
@@ -22,6 +27,8 @@ enum State {
     String,
     /// In a string, behind `ESC`.
     StringEscape,
+    /// In a string, behind the first byte of what may be a control character.
+    StringLead,
 }
 
 /// Strips one line, which may come in parts.
@@ -30,6 +37,9 @@ pub struct Stripper(State);
 
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 0x07;
+
+/// The first byte of the control characters U+0080 to U+009F in UTF-8; the second is 0x80 to 0x9F.
+const LEAD: u8 = 0xc2;
 
 impl Stripper {
     /// Adds what is left of `data`.
@@ -45,13 +55,37 @@ impl Stripper {
                 data = &data[text..];
             }
             let Some((first, rest)) = data.split_first() else { return };
-            if matches!(first, b'\n' | b'\r') {
-                self.0 = State::Text;
-                out.push(*first);
-            } else {
-                self.0 = self.0.behind(*first);
+            match (self.0, *first) {
+                (State::Lead, 0x80..=0x9f) => self.0 = State::of_control(*first),
+                (State::Lead, _) => {
+                    out.push(LEAD);
+                    self.0 = State::Text;
+                    continue; // it is text, or something else begins with it
+                }
+                (State::Text, LEAD) => self.0 = State::Lead,
+                (State::Escape | State::StringEscape | State::Control, 0x80..) => {
+                    self.0 = State::Text;
+                    continue; // it is of no sequence
+                }
+                (_, b'\n' | b'\r') => {
+                    self.0 = State::Text;
+                    out.push(*first);
+                }
+                (state, byte) => {
+                    self.0 = state.behind(byte);
+                    if self.0 == State::Text && state == State::Text && !is_taken_out(byte) {
+                        out.push(byte);
+                    }
+                }
             }
             data = rest;
+        }
+    }
+
+    /// The line has ended: adds what had to be held back.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.0) == State::Lead {
+            out.push(LEAD);
         }
     }
 }
@@ -60,18 +94,30 @@ impl State {
     /// Where it is behind a byte that is not given.
     fn behind(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::String, BELL) => Self::Text,
-            (Self::String, ESCAPE) => Self::StringEscape,
-            (Self::Escape | Self::StringEscape, b']' | b'P' | b'X' | b'^' | b'_') | (Self::String, _) => Self::String,
+            (Self::String | Self::StringLead, BELL) | (Self::StringLead, 0x9c) => Self::Text,
+            (Self::String | Self::StringLead, ESCAPE) => Self::StringEscape,
+            (Self::String | Self::StringLead, LEAD) => Self::StringLead,
+            (Self::Escape | Self::StringEscape, b']' | b'P' | b'X' | b'^' | b'_') | (Self::String | Self::StringLead, _) => {
+                Self::String
+            }
             (Self::Escape | Self::StringEscape, b'[') | (Self::Control, b' '..=b'?') => Self::Control,
             (_, ESCAPE) | (Self::Escape, b' '..=b'/') => Self::Escape,
+            _ => Self::Text,
+        }
+    }
+
+    /// Where it is behind a control character, by its second byte.
+    fn of_control(second: u8) -> Self {
+        match second {
+            0x9b => Self::Control,
+            0x90 | 0x98 | 0x9d..=0x9f => Self::String,
             _ => Self::Text,
         }
     }
 }
 
 fn is_taken_out(byte: u8) -> bool {
-    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r') || byte == 0x7f || byte == LEAD
 }
 
 #[cfg(test)]
@@ -84,6 +130,7 @@ mod tests {
         for piece in pieces {
             stripper.strip(piece, &mut out);
         }
+        stripper.end(&mut out);
         out
     }
 
@@ -105,6 +152,10 @@ mod tests {
             ("\x1b\x1b[1mx", "x"),
             ("\x1b[1\x1b[2mx", "x"),
             ("€\x1b[1mä", "€ä"),
+            ("\u{9b}31mred\u{9b}m, \u{9d}0;title\u{9c}x\u{9d}8;;u\u{7}y\u{85}\u{80}z", "red, xyz"),
+            ("£ 5\u{a0}°\u{bf}", "£ 5\u{a0}°\u{bf}"),
+            ("\x1b[3€ \x1bé \u{9b}£", "€ é £"),
+            ("\x1b]0;£ €\u{9c}x\x1b]0;\u{85}\x1b\\y", "xy"),
         ] {
             assert_eq!(String::from_utf8(stripped(&[line.as_bytes()])).unwrap(), text, "{line:?}");
         }
@@ -112,11 +163,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn where_parts_are_cut_makes_no_difference(line in "[\x1b\\[\\]a1;m\\\\\x07\n€]{0,40}", cut in 0..40_usize) {
+        fn where_parts_are_cut_makes_no_difference(line in "[\x1b\\[\\]a1;m\\\\\x07\n€£\u{9b}\u{9c}\u{9d}]{0,40}", cut in 0..40_usize) {
             let (first, rest) = line.as_bytes().split_at(cut.min(line.len()));
             let whole = stripped(&[line.as_bytes()]);
             prop_assert_eq!(stripped(&[first, rest]), whole.clone());
-            prop_assert!(!whole.iter().any(|byte| is_taken_out(*byte)));
+            let whole = std::str::from_utf8(&whole).unwrap();
+            prop_assert!(!whole.chars().any(|c| c.is_control() && c != '\n'));
         }
     }
 }

@@ -4,18 +4,22 @@
 //! event ▸ strip escapes ▸ redact ▸ match, drop ▸ rate limit ▸ event
 //! ```
 //!
-//! Nothing unredacted is ever given: an event whose data goes on in the next one (a line or a group that was too long) waits until that is there, and
-//! what is secret across the seam goes as a whole. What the rate limit leaves out is counted, and told as a gap at its place: what is given and what is
-//! told is together all that came.
+//! Nothing unredacted is ever given: an event whose data goes on in another one (a line or a group that was too long) [waits](waiting) until it is known
+//! what is [secret across](chain) the seam. What the rate limit leaves out is counted, and told as a gap at its place: what is given and what is told is
+//! together all that came.
 //!
 //! What waits, and what was left out and is not told yet, counts as not given ([`Shaper::first`]): a source that goes on behind the last clean cut loses
 //! and repeats nothing.
 
+mod chain;
 pub mod escapes;
 mod made;
 pub mod rate;
 pub mod redaction;
+mod search;
+mod waiting;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -24,10 +28,16 @@ use regex::bytes::RegexSet;
 pub use made::{Item, Made};
 
 use crate::event::Age;
-use crate::mapping::{Lane, Mapped, Seam, check};
+use crate::mapping::{Beginning, LANES, Mapped, Seam, check};
+use chain::Chain;
 use escapes::Stripper;
 use rate::{Admission, Limiter, Rate};
-use redaction::{Cut, Redaction};
+use redaction::{Known, Redaction};
+use waiting::{Event, State, Waiting};
+
+/// How many of the longest lines wait, and how much anyway, in bytes, until nothing more is waited for.
+const LONGEST: usize = 8;
+const MOST_WAITING: usize = 64 << 10;
 
 /// What becomes of the events of a source.
 #[derive(Debug, Clone, Default)]
@@ -63,7 +73,7 @@ pub enum Escapes {
     Stripped,
 }
 
-/// What was left out.
+/// What was found, and left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
     /// By match and drop.
@@ -72,6 +82,10 @@ pub struct Tally {
     pub limited: u64,
     /// Gaps of an upstream.
     pub upstream_gaps: u64,
+    /// Types of which stripping or redaction has left none.
+    pub refused_types: u64,
+    /// Lines of which the rest was redacted, because it would have taken too much to find out what is secret.
+    pub hidden_rests: u64,
 }
 
 /// Shapes the events of one text.
@@ -80,28 +94,35 @@ pub struct Shaper {
     shaping: Arc<Shaping>,
     /// The most bytes of an event.
     max_line: usize,
-    stripper: Stripper,
+    way: [Way; LANES.len()],
     /// Where the last event was stripped.
     stripped: Vec<u8>,
-    held: Option<Held>,
+    waiting: Waiting,
     limiter: Option<Limiter>,
     /// What was left out by the rate limit and is not told.
     untold: Option<Untold>,
-    /// What was decided of the last range of bytes.
-    decided: Option<((u64, u64), Admission)>,
+    /// The first byte of the last event that was given.
+    given: Option<u64>,
     /// What was left out since somebody asked.
     pub tally: Tally,
 }
 
-/// An event that waits for the one that it goes on with.
-#[derive(Debug)]
-struct Held {
-    kind: Option<String>,
-    data: Vec<u8>,
-    bytes: (u64, u64),
-    lane: Lane,
-    seam: Seam,
-    age: Age,
+/// What is known of the lines of one lane.
+#[derive(Debug, Default)]
+struct Way {
+    stripper: Stripper,
+    /// The line or group that goes on.
+    chain: Option<Chain>,
+    /// The first of its bytes, if something of it was given that may come again.
+    stuck: Option<u64>,
+    /// Whether it is wanted.
+    verdict: Option<Verdict>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Wanted,
+    Unwanted,
 }
 
 /// Events left out by the rate limit.
@@ -116,16 +137,15 @@ impl Shaper {
     /// A shaper of events of at most `max_line` bytes.
     #[must_use]
     pub fn new(shaping: Arc<Shaping>, max_line: usize) -> Self {
-        let limiter = shaping.rate.map(Limiter::new);
         Self {
+            limiter: shaping.rate.map(Limiter::new),
             shaping,
             max_line,
-            stripper: Stripper::default(),
+            way: Default::default(),
             stripped: Vec::new(),
-            held: None,
-            limiter,
+            waiting: Waiting::default(),
             untold: None,
-            decided: None,
+            given: None,
             tally: Tally::default(),
         }
     }
@@ -137,14 +157,16 @@ impl Shaper {
         let data = match shaping.escapes {
             Escapes::Kept => event.data,
             Escapes::Stripped => {
-                self.stripper.strip(event.data, &mut stripped);
+                let way = &mut self.way[event.lane.index()];
+                way.stripper.strip(event.data, &mut stripped);
                 if event.seam != Seam::Inside {
-                    self.stripper = Stripper::default();
+                    way.stripper.end(&mut stripped);
                 }
                 &stripped
             }
         };
-        let event = Mapped { data, ..event };
+        let kind = self.stripped_kind(event.kind);
+        let event = Mapped { data, kind: kind.as_deref(), ..event };
         match &shaping.redaction {
             Some(redaction) => self.redact(redaction, event, age, now, made),
             None => self.choose(event, age, now, made),
@@ -152,6 +174,18 @@ impl Shaper {
         stripped.clear();
         stripped.shrink_to(self.max_line);
         self.stripped = stripped;
+    }
+
+    /// A type without terminal sequences. What is left must still be one.
+    fn stripped_kind<'k>(&mut self, kind: Option<&'k str>) -> Option<Cow<'k, str>> {
+        let kind = kind?;
+        if self.shaping.escapes == Escapes::Kept || !kind.contains(char::is_control) {
+            return Some(Cow::Borrowed(kind));
+        }
+        let (mut stripper, mut shown) = (Stripper::default(), Vec::new());
+        stripper.strip(kind.as_bytes(), &mut shown);
+        stripper.end(&mut shown);
+        self.good_kind(&shown).map(Cow::Owned)
     }
 
     /// The upstream misses events.
@@ -164,10 +198,14 @@ impl Shaper {
     /// Nothing follows that what waits could go on with.
     pub fn end(&mut self, now: Instant, made: &mut Made) {
         let shaping = Arc::clone(&self.shaping);
+        let Self { way, waiting, tally, .. } = self;
         if let Some(redaction) = &shaping.redaction {
-            self.let_go(redaction, now, made);
+            for chain in way.iter_mut().filter_map(|way| way.chain.as_mut()).filter(|chain| !chain.has_ended) {
+                tally.hidden_rests += u64::from(chain.end(redaction, &mut |shown| waiting.show(shown)) == Known::InPart);
+            }
         }
-        self.stripper = Stripper::default();
+        self.pass(self.waiting.known(), now, made);
+        self.way = Default::default();
         self.tell(made);
     }
 
@@ -187,109 +225,142 @@ impl Shaper {
     /// The first byte of what waits, or was left out and is not told.
     #[must_use]
     pub fn first(&self) -> Option<u64> {
-        self.untold.map(|untold| untold.from).into_iter().chain(self.held.as_ref().map(|held| held.bytes.0)).min()
+        let stuck = self.way.iter().filter_map(|way| way.stuck);
+        self.untold.map(|untold| untold.from).into_iter().chain(self.waiting.first()).chain(stuck).min()
     }
 
-    /// Replaces what is secret in an event, and keeps it back if it goes on.
+    /// Replaces what is secret in an event. If it goes on, or another one that came before it, it waits.
     fn redact(&mut self, redaction: &Redaction, event: Mapped<'_>, age: Age, now: Instant, made: &mut Made) {
-        if self.held.as_ref().is_some_and(|held| held.lane != event.lane) {
-            self.let_go(redaction, now, made);
-        }
-        if self.held.is_none() && event.seam == Seam::None {
-            return self.give(redaction, event, age, now, made);
-        }
+        let Mapped { bytes, lane, seam, is_beside_next, .. } = event;
         let text = redaction::text(event.data);
-        let Some(mut held) = self.held.take() else {
-            self.held = Some(Held {
-                kind: event.kind.map(str::to_owned),
-                data: text.into_owned(),
-                bytes: event.bytes,
-                lane: event.lane,
-                seam: event.seam,
-                age,
-            });
-            return;
+        let kind = self.kind(redaction, event.kind);
+        let Self { way, waiting, tally, .. } = self;
+        let Way { chain: open, stuck, .. } = &mut way[lane.index()];
+        if open.as_ref().is_some_and(|chain| chain.has_ended && event.beginning != Beginning::Late) {
+            *open = None;
+        }
+        if waiting.is_empty() && open.is_none() && seam == Seam::None && !is_beside_next {
+            let (data, known) = redaction.apply(&text);
+            tally.hidden_rests += u64::from(known == Known::InPart);
+            return self.choose(Mapped { kind: kind.as_deref(), data: &data, ..event }, age, now, made);
+        }
+        let (data, state) = (Vec::new(), State::Unknown);
+        let number = waiting.push(Event { kind, data, bytes, lane, seam, is_beside_next, age, state });
+        let chain = open.get_or_insert_with(|| Chain::new(redaction, self.max_line));
+        if chain.has_ended {
+            chain.resume(b"\n");
+        }
+        chain.push(number, &text, if seam == Seam::Newline { b"\n" } else { b"" });
+        let mut show = |shown| waiting.show(shown);
+        let known = match seam {
+            Seam::Inside | Seam::Newline => chain.go_on(redaction, &mut show),
+            Seam::Perhaps | Seam::None => chain.end(redaction, &mut show),
         };
-        let seam = held.data.len();
-        if held.seam == Seam::Newline {
-            held.data.push(b'\n');
-        }
-        let behind = held.data.len();
-        held.data.extend_from_slice(&text);
-        match redaction.cut(&held.data, seam, self.max_line) {
-            Cut::AtSeam => {
-                let (kind, data, bytes) = (held.kind.as_deref(), &held.data[..seam], (held.bytes.0, event.bytes.0));
-                self.give(redaction, Mapped { kind, data, bytes, lane: held.lane, seam: Seam::None }, held.age, now, made);
-                held.data.drain(..behind);
-                held = Held { kind: event.kind.map(str::to_owned), bytes: event.bytes, age, ..held };
-            }
-            Cut::Nowhere => held.bytes.1 = event.bytes.1,
-            // What is given now is given again if the daemon is killed before the rest is: better twice than in the clear.
-            Cut::At(cut) => {
-                let (kind, data) = (held.kind.as_deref(), &held.data[..cut]);
-                let first = Mapped { kind, data, bytes: held.bytes, lane: held.lane, seam: Seam::None };
-                self.give(redaction, first, held.age, now, made);
-                held.data.drain(..cut);
+        tally.hidden_rests += u64::from(known == Known::InPart);
+        if chain.has_ended {
+            *stuck = None;
+            if seam == Seam::None {
+                *open = None;
             }
         }
-        let is_whole = event.seam == Seam::None;
-        self.held = Some(Held { seam: event.seam, ..held });
-        if is_whole {
-            self.let_go(redaction, now, made);
+        self.pass(self.waiting.whole(), now, made);
+        self.limit_what_waits(redaction, now, made);
+    }
+
+    /// A type without what is secret in it. What is left must still be one.
+    fn kind(&mut self, redaction: &Redaction, kind: Option<&str>) -> Option<String> {
+        let (shown, _) = redaction.apply(kind?.as_bytes());
+        self.good_kind(&shown)
+    }
+
+    fn good_kind(&mut self, shown: &[u8]) -> Option<String> {
+        let shown = String::from_utf8_lossy(shown);
+        let is_good = check(&shown).is_ok();
+        self.tally.refused_types += u64::from(!is_good);
+        is_good.then(|| shown.into_owned())
+    }
+
+    /// If too much waits, it is not waited for what is secret in the lines that it waits for: all that is left of them is.
+    fn limit_what_waits(&mut self, redaction: &Redaction, now: Instant, made: &mut Made) {
+        let most = self.max_line.saturating_mul(LONGEST).saturating_add(MOST_WAITING);
+        let Self { way, waiting, tally, .. } = self;
+        let open = |way: &&mut Way| way.chain.as_ref().is_some_and(|chain| !chain.has_ended);
+        let held = way.iter().filter_map(|way| way.chain.as_ref()).map(Chain::held).sum::<usize>();
+        if waiting.is_empty() || waiting.cost() + held <= most {
+            return;
+        }
+        for chain in way.iter_mut().filter(open).filter_map(|way| way.chain.as_mut()).filter(|chain| !chain.hides_the_rest()) {
+            chain.hide_the_rest(redaction, &mut |shown| waiting.show(shown));
+            tally.hidden_rests += 1;
+        }
+        self.pass(self.waiting.whole(), now, made);
+        if self.waiting.cost() > most {
+            let first = self.waiting.first();
+            for way in self.way.iter_mut().filter(open) {
+                way.stuck = way.stuck.or(first);
+            }
+            self.pass(self.waiting.known(), now, made);
         }
     }
 
-    /// What waits goes without what it would go on with.
-    fn let_go(&mut self, redaction: &Redaction, now: Instant, made: &mut Made) {
-        if let Some(held) = self.held.take() {
-            let Held { kind, data, bytes, lane, age, .. } = held;
-            self.give(redaction, Mapped { kind: kind.as_deref(), data: &data, bytes, lane, seam: Seam::None }, age, now, made);
+    /// The first events wait no longer.
+    fn pass(&mut self, count: usize, now: Instant, made: &mut Made) {
+        for _ in 0..count {
+            let Some(event) = self.waiting.pop() else { return };
+            let Event { kind, data, bytes, lane, seam, is_beside_next, age, state } = event;
+            if matches!(state, State::Known { is_gone: true, .. }) {
+                if !matches!(seam, Seam::Inside | Seam::Newline) {
+                    self.way[lane.index()].verdict = None;
+                }
+                self.end_bytes(is_beside_next, made);
+                continue;
+            }
+            let beginning = Beginning::OfLine;
+            let event = Mapped { kind: kind.as_deref(), data: &data, bytes, is_beside_next, lane, beginning, seam };
+            self.choose(event, age, now, made);
         }
-    }
-
-    /// Gives an event without what is secret in it.
-    fn give(&mut self, redaction: &Redaction, event: Mapped<'_>, age: Age, now: Instant, made: &mut Made) {
-        let text = redaction::text(event.data);
-        let data = redaction.apply(&text);
-        let kind = event.kind.map(|kind| redaction.apply(kind.as_bytes()));
-        // What is left of a type must still be one.
-        let kind = kind.as_deref().and_then(|kind| std::str::from_utf8(kind).ok()).filter(|kind| check(kind).is_ok());
-        self.choose(Mapped { kind, data: &data, ..event }, age, now, made);
     }
 
     /// Leaves out what nobody wants, and what is too much.
     fn choose(&mut self, event: Mapped<'_>, age: Age, now: Instant, made: &mut Made) {
-        let Shaping { matching, dropping, .. } = &*self.shaping;
-        if matching.is_some() || dropping.is_some() {
-            let text = redaction::text(event.data);
-            let is_wanted = matching.as_ref().is_none_or(|set| set.is_match(&text));
-            if !is_wanted || dropping.as_ref().is_some_and(|set| set.is_match(&text)) {
-                self.tally.unwanted += 1;
-                return;
-            }
+        match self.verdict(event) {
+            Verdict::Unwanted => self.tally.unwanted += 1,
+            Verdict::Wanted => match self.limiter.as_mut().filter(|_| age == Age::New).map(|limiter| limiter.admit(now)) {
+                None | Some(Admission::Granted) => {
+                    self.tell(made);
+                    self.given = Some(event.bytes.0);
+                    made.add_event(event.kind, event.data);
+                }
+                Some(Admission::Refused) => {
+                    self.tally.limited += 1;
+                    self.untold.get_or_insert(Untold { lost: 0, from: event.bytes.0 }).lost += 1;
+                }
+            },
         }
-        match self.admission(event.bytes, age, now) {
-            Admission::Granted => {
-                self.tell(made);
-                made.add_event(event.kind, event.data);
-            }
-            Admission::Refused => {
-                self.tally.limited += 1;
-                self.untold.get_or_insert(Untold { lost: 0, from: event.bytes.0 }).lost += 1;
-            }
-        }
+        self.end_bytes(event.is_beside_next, made);
     }
 
-    /// Events that share their bytes are let through or left out together. Lines that were there before the daemon came at no rate.
-    fn admission(&mut self, bytes: (u64, u64), age: Age, now: Instant) -> Admission {
-        let Some(limiter) = self.limiter.as_mut().filter(|_| age == Age::New) else { return Admission::Granted };
-        match self.decided {
-            Some((same, admission)) if same == bytes => admission,
-            _ => {
-                let admission = limiter.admit(now);
-                self.decided = Some((bytes, admission));
-                admission
-            }
+    /// Whether an event is wanted. What goes on with another one, as they were too long for one, shares its lot.
+    fn verdict(&mut self, event: Mapped<'_>) -> Verdict {
+        let Shaping { matching, dropping, .. } = &*self.shaping;
+        if matching.is_none() && dropping.is_none() {
+            return Verdict::Wanted;
+        }
+        let before = &mut self.way[event.lane.index()].verdict;
+        let verdict = before.unwrap_or_else(|| {
+            let text = redaction::text(event.data);
+            let is_wanted = matching.as_ref().is_none_or(|set| set.is_match(&text));
+            let is_unwanted = dropping.as_ref().is_some_and(|set| set.is_match(&text));
+            if is_wanted && !is_unwanted { Verdict::Wanted } else { Verdict::Unwanted }
+        });
+        *before = matches!(event.seam, Seam::Inside | Seam::Newline).then_some(verdict);
+        verdict
+    }
+
+    /// What is made of the same bytes, some of it given and some left out, is told at once: a source cannot go on between them.
+    fn end_bytes(&mut self, is_beside_next: bool, made: &mut Made) {
+        if !is_beside_next && self.untold.is_some_and(|untold| self.given == Some(untold.from)) {
+            self.tell(made);
         }
     }
 

@@ -1,46 +1,57 @@
 //! `--redact`: what matches is replaced, all of it, whichever of the expressions matches.
 //!
-//! Expressions see a line as clients are sent it: what is not UTF-8 is U+FFFD before they look, so that `.` matches it as well.
+//! Expressions see a line as clients are sent it: what is not UTF-8 is U+FFFD before they look, so that `.` matches it as well. Where it would take
+//! too long to say what is secret, all that is left of the line is.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use regex::bytes::Regex;
 
+use super::search::{Expression, Work};
+
 /// What is secret, and what stands in its place.
 #[derive(Debug, Clone)]
 pub struct Redaction {
-    expressions: Vec<Regex>,
+    expressions: Vec<Expression>,
     replacement: Box<[u8]>,
 }
 
-/// How many of the longest lines are kept together for what is secret across their seams.
-const LONGEST: usize = 4;
-
-/// Where a text of two parts is cut.
+/// Whether it is known of all of a text what is secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// Between them.
-    AtSeam,
-    /// Not yet: they are one.
-    Nowhere,
-    /// They are too long to be one: here, before what is secret across the seam, or behind it if there is nothing before.
-    At(usize),
+pub enum Known {
+    /// It is.
+    All,
+    /// Only of its beginning; the rest is taken for secret.
+    InPart,
 }
 
 impl Redaction {
     /// Replaces what matches any of these.
     #[must_use]
     pub fn new(expressions: Vec<Regex>, replacement: &str) -> Self {
+        let expressions = expressions.into_iter().map(Expression::new).collect();
         Self { expressions, replacement: replacement.as_bytes().into() }
+    }
+
+    /// What is looked for.
+    #[must_use]
+    pub fn expressions(&self) -> &[Expression] {
+        &self.expressions
+    }
+
+    /// What stands in place of what is secret.
+    #[must_use]
+    pub fn replacement(&self) -> &[u8] {
+        &self.replacement
     }
 
     /// A text without what is secret.
     #[must_use]
-    pub fn apply<'t>(&self, text: &'t [u8]) -> Cow<'t, [u8]> {
-        let secrets = self.secrets(text);
+    pub fn apply<'t>(&self, text: &'t [u8]) -> (Cow<'t, [u8]>, Known) {
+        let (secrets, known) = self.secrets(text);
         if secrets.is_empty() {
-            return Cow::Borrowed(text);
+            return (Cow::Borrowed(text), known);
         }
         let mut shown = Vec::with_capacity(text.len());
         let mut next = 0;
@@ -50,25 +61,19 @@ impl Redaction {
             next = secret.end;
         }
         shown.extend_from_slice(&text[next..]);
-        Cow::Owned(shown)
-    }
-
-    /// Where a text of two parts is cut, so that nothing secret lies across.
-    #[must_use]
-    pub fn cut(&self, text: &[u8], seam: usize, max_line: usize) -> Cut {
-        let secrets = self.secrets(text);
-        match secrets.iter().find(|secret| secret.start < seam && seam < secret.end) {
-            None => Cut::AtSeam,
-            Some(_) if text.len() <= max_line.saturating_mul(LONGEST) => Cut::Nowhere,
-            Some(secret) => Cut::At(if secret.start > 0 { secret.start } else { secret.end }),
-        }
+        (Cow::Owned(shown), known)
     }
 
     /// What is secret, in order and apart.
-    fn secrets(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let found = self.expressions.iter().flat_map(|expression| expression.find_iter(text));
-        let mut found: Vec<_> = found.map(|found| found.range()).filter(|range| !range.is_empty()).collect();
-        if found.len() > 1 && self.expressions.len() > 1 {
+    fn secrets(&self, text: &[u8]) -> (Vec<Range<usize>>, Known) {
+        let (mut found, mut known) = (Vec::new(), Known::All);
+        for expression in &self.expressions {
+            if let Some(from) = expression.find_all(text, &mut Work::of(text.len()), &mut found) {
+                found.push(from..text.len());
+                known = Known::InPart;
+            }
+        }
+        if found.len() > 1 && (self.expressions.len() > 1 || known == Known::InPart) {
             found.sort_unstable_by_key(|range| range.start);
             found.dedup_by(|next, last| {
                 let overlaps = next.start < last.end;
@@ -78,7 +83,7 @@ impl Redaction {
                 overlaps
             });
         }
-        found
+        (found, known)
     }
 }
 
@@ -100,7 +105,7 @@ mod tests {
     }
 
     fn applied(expressions: &[&str], text: &str) -> String {
-        String::from_utf8(redaction(expressions).apply(text.as_bytes()).into_owned()).unwrap()
+        String::from_utf8(redaction(expressions).apply(text.as_bytes()).0.into_owned()).unwrap()
     }
 
     #[test]
@@ -116,13 +121,18 @@ mod tests {
     #[test]
     fn bad_bytes_hide_nothing() {
         let data = text(b"password=a\xffb");
-        assert_eq!(&*redaction(&["password=.*"]).apply(&data), b"[redacted]");
+        assert_eq!(&*redaction(&["password=.*"]).apply(&data).0, b"[redacted]");
     }
 
     #[test]
-    fn a_cut_lies_across_no_secret() {
-        let cut = |text: &str, seam| redaction(&["s+x?"]).cut(text.as_bytes(), seam, 1);
-        assert_eq!((cut("abcd", 2), cut("asxb", 2), cut("ssbb", 2)), (Cut::AtSeam, Cut::Nowhere, Cut::AtSeam));
-        assert_eq!((cut("absssc", 4), cut("sssssx", 4)), (Cut::At(2), Cut::At(6)), "too long for one");
+    fn what_would_take_too_long_is_secret() {
+        let line = "y1 ".repeat(100_000);
+        let (redaction, line) = (redaction(&[".*x|y", "1"]), line.as_bytes());
+        let (shown, known) = redaction.apply(line);
+        assert_eq!(known, Known::InPart);
+        assert!(shown.starts_with(b"[redacted][redacted] ") && shown.ends_with(b"[redacted]"));
+        assert!(shown.len() < line.len(), "its end is one mark");
+        assert!(!shown.contains(&b'y') && !shown.contains(&b'1'));
+        assert_eq!(redaction.apply(&line[..300]).1, Known::All);
     }
 }

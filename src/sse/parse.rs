@@ -49,6 +49,13 @@ pub struct Received<'a> {
     pub data: &'a [u8],
 }
 
+/// An event that is larger than its reader takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut<'a> {
+    /// Its type, as far as that was read; empty for `message`.
+    pub kind: &'a [u8],
+}
+
 /// An event is larger than its reader takes. It is left out, and the stream can be read on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event is larger than {0} bytes")]
@@ -64,11 +71,12 @@ impl Parser {
 
     /// Takes the next bytes, and gives every event that they end; for one that is too large the error stands in its place.
     pub fn push(&mut self, bytes: &[u8], mut event: impl FnMut(Result<Received<'_>, TooLarge>)) {
-        self.push_at(bytes, |received, _| event(received));
+        let most = self.most;
+        self.push_at(bytes, |received, _| event(received.map_err(|_| TooLarge(most))));
     }
 
     /// The same; with each event goes how many of the bytes have been read then.
-    pub fn push_at(&mut self, bytes: &[u8], mut event: impl FnMut(Result<Received<'_>, TooLarge>, usize)) {
+    pub fn push_at(&mut self, bytes: &[u8], mut event: impl FnMut(Result<Received<'_>, LeftOut<'_>>, usize)) {
         let mut rest = bytes;
         while let Some(&first) = rest.first() {
             if std::mem::take(&mut self.is_behind_cr) && first == b'\n' {
@@ -123,13 +131,13 @@ impl Parser {
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    fn end_line(&mut self, event: &mut impl FnMut(Result<Received<'_>, TooLarge>)) {
+    fn end_line(&mut self, event: &mut impl FnMut(Result<Received<'_>, LeftOut<'_>>)) {
         let line = std::mem::take(&mut self.line);
         let is_first = !std::mem::replace(&mut self.has_begun, true);
         let content = line.strip_prefix(b"\xef\xbb\xbf").filter(|_| is_first).unwrap_or(&line);
         match content {
             [b':', ..] => {}
-            _ if self.is_cut => self.block = Block { is_too_large: true, ..Block::default() },
+            _ if self.is_cut => (self.block.is_too_large, self.block.data) = (true, Vec::new()),
             [] => self.dispatch(event),
             _ => self.field(content),
         }
@@ -157,14 +165,14 @@ impl Parser {
         }
     }
 
-    fn dispatch(&mut self, event: &mut impl FnMut(Result<Received<'_>, TooLarge>)) {
+    fn dispatch(&mut self, event: &mut impl FnMut(Result<Received<'_>, LeftOut<'_>>)) {
         self.unfinished = 0;
         let Block { kind, data, id, is_too_large } = std::mem::take(&mut self.block);
         if let Some(id) = id {
             self.id = id;
         }
         match data.strip_suffix(b"\n") {
-            _ if is_too_large => event(Err(TooLarge(self.most))),
+            _ if is_too_large => event(Err(LeftOut { kind: &kind })),
             Some(data) => event(Ok(Received { id: &self.id, kind: &kind, data })),
             None => {}
         }

@@ -88,6 +88,22 @@ fn who_has_left_the_group_holds_up_nobody() {
     eventually("no zombie", || zombies_of(bridge.pid()), Vec::is_empty);
 }
 
+/// The number of a group that its leader has left leads to nobody; the leader has one of its own.
+#[test]
+fn a_leader_that_has_left_its_group_ends_with_the_daemon() {
+    let script = "$| = 1; pipe(R, W); my $c = fork; unless ($c) { close W; <R>; exit } setpgrp($c, $c); setpgrp(0, $c) or die; \
+                  close W; waitpid($c, 0); $SIG{TERM} = 'IGNORE' if $ARGV[1]; print \"left\\n\"; sleep 1000";
+    for stubborn in ["", "stubborn"] {
+        let marked = marker();
+        let arguments = ["run", "--port", "0", "--kill-after", "300ms", "--", "perl", "-e", script, &marked, stubborn];
+        let mut bridge = Bridge::spawn(command(&arguments));
+        until_line(&mut bridge.get("/events/perl?tail=all"), "left");
+        bridge.signal("TERM");
+        bridge.wait();
+        assert_gone(&marked);
+    }
+}
+
 /// What a shell leaves to write the rest is not cut off.
 #[test]
 fn who_still_writes_may_finish() {

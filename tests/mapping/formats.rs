@@ -140,3 +140,33 @@ fn hostile_lines_harm_nobody() {
         assert!(last.iter().all(|(_, data)| !data.contains('x') || data.contains("lost") || data.contains("exit")), "{format}");
     }
 }
+
+#[test]
+fn a_file_begins_with_a_whole_record_of_its_format() {
+    for (format, record, end) in [("null", "a\nb\n", "\0"), ("sse", "data: a\ndata: b", "\n\n")] {
+        let scene = Scene::new();
+        let path = scene.log();
+        fs::write(&path, format!("{record}1{end}{record}2{end}{record}3{end}")).unwrap();
+        let bridge = Bridge::start(&["--format", format, "--from=-2", &format!("app={}", path.display())]);
+        wait_for(&bridge, 1);
+        scene.append(&format!("{record}4{end}x"));
+        let shown = |number: &str| event("message", &format!("a\nb{}{number}", if format == "null" { "\n" } else { "" }));
+        assert_eq!(wait_for(&bridge, 3), ["2", "3", "4"].map(shown), "{format}");
+    }
+}
+
+#[test]
+fn types_have_no_terminal_sequences_and_what_is_none_then_is_counted() {
+    let mut bridge = Bridge::start(&[
+        "--format=json",
+        "--event-type-field=t",
+        "--data-field=d",
+        "--strip-ansi",
+        "--redact=secret",
+        "--redact-with=",
+    ]);
+    bridge.feed("{\"t\":\"\\u001b[1mwarn\u{9b}m\",\"d\":\"\u{9b}1mx\"}\n".as_bytes());
+    bridge.feed(b"{\"t\":\"\\u001b[1m\",\"d\":\"y\"}\n{\"t\":\"secret\",\"d\":\"z\"}\n");
+    assert_eq!(wait_for(&bridge, 3), [event("warn", "x"), event("message", "y"), event("message", "z")]);
+    crate::harness::eventually("both are counted", || crate::scene::metric(&bridge, "refused_types_total"), |count| *count == 2);
+}

@@ -34,6 +34,8 @@ fn options_that_contradict_are_refused() {
         &["--rate-limit=0"],
         &["--format=yaml"],
         &["--multiline-wait=1s"],
+        &["--format=sse", "--flush-partial=1s"],
+        &["--redact="],
     ] {
         let (code, out, err) = run_to_end(&[&["--port=0"], arguments].concat(), Stdio::null());
         assert!(code == 2 && out.is_empty() && err.lines().count() == 1, "{arguments:?}: {code} {out} {err}");

@@ -142,13 +142,101 @@ fn a_stream_that_is_cut_inside_an_event_loses_it_and_counts_it() {
     assert_eq!((tally.lines, tally.mapping.cut_events, middle.held()), (1, 1, 0));
 }
 
+/// None is longer than six bytes, and they lie across each other.
+const SECRETS: [&str; 4] = ["s[a1]{0,4}b", "1 1", "b s", "aé?a"];
+
+fn secret_or_text() -> impl Strategy<Value = String> {
+    prop_oneof!["[abs1 ]{0,9}", "s[a1]{0,4}b", "x{1,8}", Just("aéa".to_owned())]
+}
+
+/// A text as if it were one short line.
+fn redacted(text: &str) -> String {
+    let expressions = SECRETS.map(|text| Regex::new(text).unwrap()).to_vec();
+    String::from_utf8(Redaction::new(expressions, "*").apply(text.as_bytes()).0.into_owned()).unwrap()
+}
+
 /// Whether there is an expression that the text matches.
 fn shows(text: &[String], secret: &str) -> bool {
     let all = text.concat();
     Regex::new(secret).unwrap().is_match(all.as_bytes())
 }
 
+#[test]
+fn parts_of_a_line_that_is_too_long_share_its_lot() {
+    let set = |text: &str| regex::bytes::RegexSet::new([text]).ok();
+    let input = b"debug 0123456789 error\nerror 0123456789 debug\nerror\n";
+    for redaction in [None, redacting(&["nothing"]).redaction] {
+        let dropping = Shaping { dropping: set("^debug"), redaction: redaction.clone(), ..Shaping::default() };
+        let shown = read(&recipe(Mapping::default(), dropping), 10, input, &[], Instant::now());
+        assert_eq!(shown, ["error 0123", "456789 deb", "ug", "error"]);
+        let matching = Shaping { matching: set("^debug"), redaction, ..Shaping::default() };
+        let shown = read(&recipe(Mapping::default(), matching), 10, input, &[], Instant::now());
+        assert_eq!(shown, ["debug 0123", "456789 err", "or"]);
+    }
+}
+
+#[test]
+fn too_much_behind_a_line_that_may_hide_something_is_not_waited_for() {
+    let recipe = recipe(containers(), redacting(&["s[a1]{0,90}b"]));
+    let (mut middle, now, mut events) = (Middle::new(&recipe, 100), Instant::now(), Vec::new());
+    let mut push = |middle: &mut Middle, text: &str| {
+        middle.work(text.as_bytes(), Age::New, || now);
+        take(middle, &[], &mut events);
+        events.len()
+    };
+    push(&mut middle, "2026-T stdout P begin sa1\n");
+    let others = format!("2026-T stderr F {}\n", "x".repeat(80));
+    let count = (0..2000).take_while(|_| push(&mut middle, &others) == 0).count();
+    assert!((100..1500).contains(&count), "{count} wait");
+    push(&mut middle, "2026-T stdout P 1a1\n2026-T stdout F b and the rest\n2026-T stdout F next\n");
+    assert_eq!((middle.held(), middle.take_tally().shaping.hidden_rests), (0, 1));
+    let all = events.iter().filter_map(|event| event.strip_prefix("stdout: ")).collect::<Vec<_>>();
+    assert_eq!(all, ["*", "next"]);
+    assert_eq!(events.len(), count + 3, "nothing else is missing");
+}
+
+#[test]
+fn a_secret_without_end_hides_the_rest_of_its_line_alone() {
+    let recipe = recipe(Mapping::default(), redacting(&["s[a1]+"]));
+    let line = format!("begin s{} end\nnext s1\n", "a1".repeat(100));
+    let shown = read(&recipe, 20, line.as_bytes(), &[], Instant::now());
+    assert_eq!(shown, ["begin *", "next *"]);
+}
+
+#[test]
+fn at_the_bound_a_secret_is_found_and_beyond_it_nobody_knows() {
+    for before in 0..60 {
+        let line = |length: usize| format!("{}<{}>{}\n", "x".repeat(before), "s".repeat(length - 2), "y".repeat(100));
+        let recipe = recipe(Mapping::default(), redacting(&["<s*>"]));
+        let shown = read(&recipe, 30, line(30).as_bytes(), &[], Instant::now()).concat();
+        assert_eq!(shown, format!("{}*{}", "x".repeat(before), "y".repeat(100)));
+    }
+}
+
 proptest! {
+    /// Each event has its token, whichever of them are made of the same bytes; and what is shown and told is all, also through a kill.
+    #[test]
+    fn events_of_a_container_are_counted_one_by_one(
+        lines in proptest::collection::vec(("(stdout|stderr)", "(P|F)"), 1..24),
+        rate in 1..9_u64,
+    ) {
+        let input = lines.iter().map(|(stream, part)| format!("2026-T {stream} {part} x\n")).collect::<Vec<_>>().concat();
+        let (now, limited) = (Instant::now(), Shaping { rate: rate.to_string().parse().ok(), ..Shaping::default() });
+        let written = read(&recipe(containers(), Shaping::default()), 1000, input.as_bytes(), &[], now).len();
+        let recipe = recipe(containers(), limited);
+        let events = read(&recipe, 1000, input.as_bytes(), &[], now);
+        let shown = |events: &[String]| events.iter().filter(|event| !event.contains("Gap")).count();
+        prop_assert_eq!(shown(&events), written.min(usize::try_from(rate).unwrap()));
+        prop_assert_eq!(told(&events), written);
+        for cut in 0..=input.len() {
+            let (mut middle, mut events) = (Middle::new(&recipe, 1000), Vec::new());
+            middle.work(&input.as_bytes()[..cut], Age::New, || now);
+            take(&mut middle, &[], &mut events);
+            events.extend(read(&recipe, 1000, &input.as_bytes()[cut - middle.held()..], &[], now));
+            prop_assert_eq!(told(&events), written, "cut at {}: {:?}", cut, events);
+        }
+    }
+
     #[test]
     fn where_reads_cut_makes_no_difference(
         input in input(),
@@ -242,31 +330,115 @@ proptest! {
         prop_assert_eq!(told(&events), lines.lines().count());
     }
 
-    /// Of secrets that are no longer than a line may be.
+    /// A line in parts, however many, in reads, with terminal sequences anywhere: as if it were one. Of secrets that are no longer than a line may be.
     #[test]
-    fn no_secret_is_shown_wherever_a_line_is_cut(
-        line in "[abs1 ]{0,60}",
-        mut cuts in proptest::collection::vec(0..60_usize, 0..6),
+    fn what_is_secret_in_a_line_does_not_depend_on_its_parts(
+        pieces in proptest::collection::vec((secret_or_text(), "(\x1b\\[[0-9]{0,9}m){0,2}"), 0..30),
+        mut cuts in proptest::collection::vec(0..300_usize, 0..6),
         max_line in 6..20_usize,
     ) {
         cuts.sort_unstable();
-        let recipe = recipe(Mapping::default(), redacting(&["s[a1]{0,4}b", "1 1"]));
-        let shown = read(&recipe, max_line, line.as_bytes(), &cuts, Instant::now());
-        prop_assert!(!shows(&shown, "s[a1]{0,4}b|1 1"), "{:?}", shown);
-        let whole = read(&recipe, 1000, line.as_bytes(), &[], Instant::now());
-        if line.len() <= 4 * max_line {
-            prop_assert_eq!(shown.concat(), whole.concat());
+        let plain = pieces.iter().map(|(text, _)| text.as_str()).collect::<String>();
+        let coloured = pieces.iter().map(|(text, escape)| format!("{text}{escape}")).collect::<Vec<_>>().concat();
+        let coloured = coloured.chars().map(|c| if c == 'a' { "a\x1b[m".to_owned() } else { c.to_string() }).collect::<String>();
+        for (line, escapes) in [(&plain, Escapes::Kept), (&coloured, Escapes::Stripped)] {
+            let recipe = recipe(Mapping::default(), Shaping { escapes, ..redacting(&SECRETS) });
+            let shown = read(&recipe, max_line, line.as_bytes(), &cuts, Instant::now());
+            prop_assert_eq!(shown.concat(), redacted(&plain), "{:?}", shown);
         }
     }
 
+    /// The same of a container's lines: parts of three outputs in turn, groups that are too long, and some silence after which only the rest of what
+    /// is secret can be hidden.
     #[test]
-    fn no_secret_is_shown_across_the_lines_of_a_group(
-        lines in proptest::collection::vec(" [ab]{0,4}", 1..12),
+    fn what_is_secret_in_an_output_does_not_depend_on_the_others(
+        lines in proptest::collection::vec((0..3_usize, secret_or_text(), any::<bool>()), 0..30),
+        mut cuts in proptest::collection::vec(0..900_usize, 0..6),
+        max_line in 26..40_usize,
+    ) {
+        cuts.sort_unstable();
+        let (mut input, mut joined) = (String::new(), [(); 3].map(|()| String::new()));
+        for (output, text, _) in &lines {
+            let head = ["2026-T stdout P ", "2026-T stderr P ", ""][*output];
+            let line = if *output == 2 { text.repeat(3) } else { text.clone() };
+            input = [&input, head, &line, "\n"].concat();
+            joined[*output].push_str(&if *output == 2 { redacted(&line) } else { line });
+        }
+        let shown = read(&recipe(containers(), redacting(&SECRETS)), max_line, input.as_bytes(), &cuts, Instant::now());
+        for (output, head) in [(0, "stdout: "), (1, "stderr: ")] {
+            let all = shown.iter().filter_map(|event| event.strip_prefix(head)).collect::<String>();
+            prop_assert_eq!(all, redacted(&joined[output]), "{:?}", shown);
+        }
+        let others = shown.iter().filter(|event| !event.contains(": ")).map(String::as_str).collect::<String>();
+        prop_assert_eq!(&others, &joined[2], "{:?}", shown);
+    }
+
+    #[test]
+    fn what_is_secret_in_a_group_does_not_depend_on_its_parts(
+        lines in proptest::collection::vec(" [ab]{0,4}", 1..30),
+        mut cuts in proptest::collection::vec(0..200_usize, 0..6),
         max_line in 6..20_usize,
     ) {
-        let recipe = recipe(indent(), redacting(&["b\n a"]));
-        let shown = read(&recipe, max_line, (lines.join("\n") + "\n").as_bytes(), &[], Instant::now());
-        prop_assert!(!shown.join("\n").contains("b\n a"), "{:?}", shown);
+        cuts.sort_unstable();
+        let input = lines.join("\n");
+        let shown = read(&recipe(indent(), redacting(&["b\n a", "a(\n ){2}b"])), max_line, input.as_bytes(), &cuts, Instant::now());
+        let whole = Redaction::new(["b\n a", "a(\n ){2}b"].map(|text| Regex::new(text).unwrap()).to_vec(), "*").apply(input.as_bytes()).0.into_owned();
+        prop_assert_eq!(shown.concat().replace('\n', ""), String::from_utf8(whole).unwrap().replace('\n', ""), "{:?}", shown);
+    }
+
+    /// Who is silent between the lines of a group has shown what stood before, and shows nothing of what comes behind.
+    #[test]
+    fn what_a_silence_parts_is_secret_behind_it(lines in proptest::collection::vec((" [ab]{0,4}\n", any::<bool>()), 1..12)) {
+        let recipe = recipe(indent(), redacting(&["b(\n a)+"]));
+        let (mut middle, mut now, mut events) = (Middle::new(&recipe, 1000), Instant::now(), Vec::new());
+        for (line, is_silent) in &lines {
+            middle.work(line.as_bytes(), Age::New, || now);
+            if *is_silent {
+                now += Duration::from_secs(1);
+                middle.do_what_is_due(now);
+            }
+        }
+        middle.end(now);
+        take(&mut middle, &[], &mut events);
+        let text = lines.iter().map(|(line, _)| line.as_str()).collect::<String>();
+        let secret = Regex::new("b(\n a)+").unwrap();
+        let secrets: Vec<_> = secret.find_iter(text.as_bytes()).map(|found| found.range()).collect();
+        let ends = lines.iter().scan(0, |end, (line, is_silent)| { *end += line.len(); Some((*end, *is_silent)) });
+        let silences: Vec<_> = ends.filter_map(|(end, is_silent)| is_silent.then_some(end)).collect();
+        prop_assert!(!secret.is_match(events.join("\n").as_bytes()), "{:?}", events);
+        for letter in ['a', 'b'] {
+            let at = |at: usize| secrets.iter().find(|secret| secret.contains(&at));
+            let places = || text.match_indices(letter).map(|(place, _)| place);
+            let least = places().filter(|place| at(*place).is_none()).count();
+            let early = |place: usize| at(place).is_some_and(|secret| silences.iter().any(|silence| place < *silence && *silence < secret.end));
+            let most = least + places().filter(|place| early(*place)).count();
+            let shown = events.concat().matches(letter).count();
+            prop_assert!(least <= shown && shown <= most, "{} of {}, not {} to {}: {:?}", shown, letter, least, most, events);
+        }
+    }
+
+    /// A daemon that is killed behind a read while lines that are too long are redacted: nothing is shown of a secret, nothing is missing or comes twice.
+    #[test]
+    fn who_is_killed_inside_a_long_line_repeats_nothing_and_shows_nothing(
+        pieces in proptest::collection::vec((0..3_usize, "(s[a1]{0,4}b|[x ]{1,6})"), 0..12),
+        max_line in 26..40_usize,
+    ) {
+        let kinds = ["2026-T stdout P ", "2026-T stderr F ", "2026-T stdout F "];
+        let contained = pieces.iter().map(|(kind, text)| format!("{}{text}{text}\n", kinds[*kind])).collect::<Vec<_>>().concat();
+        let plain = pieces.iter().map(|(_, text)| text.repeat(4)).collect::<String>();
+        let count = |events: &[String]| events.concat().matches('x').count();
+        for (mapping, max_line, input) in [(containers(), max_line, contained), (Mapping::default(), max_line - 20, plain)] {
+            let (recipe, now, input) = (recipe(mapping, redacting(&["s[a1]{0,4}b"])), Instant::now(), input.as_bytes());
+            let whole = read(&recipe, max_line, input, &[], now);
+            for cut in 0..=input.len() {
+                let (mut middle, mut events) = (Middle::new(&recipe, max_line), Vec::new());
+                middle.work(&input[..cut], Age::New, || now);
+                take(&mut middle, &[], &mut events);
+                events.extend(read(&recipe, max_line, &input[cut - middle.held()..], &[], now));
+                prop_assert_eq!(count(&events), count(&whole), "cut at {}: {:?} and not {:?}", cut, events, whole);
+                prop_assert!(!shows(&events, "s[a1]{0,4}b"), "cut at {}: {:?}", cut, events);
+            }
+        }
     }
 
     #[test]

@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpgid};
 use tracing::debug;
 
 use super::Exit;
@@ -123,9 +123,9 @@ impl Groups {
 
     /// Sends a group a signal. One that is stopped goes on, so that it can follow.
     pub(super) fn signal_one(&self, process: u32, signal: Signal) {
-        if self.lock().running.contains_key(&process) {
-            send(process, signal);
-            let _ = killpg(id(process), Signal::SIGCONT);
+        if let Some(group) = self.lock().running.get(&process) {
+            send(process, group.leader, signal);
+            send(process, group.leader, Signal::SIGCONT);
         }
     }
 
@@ -144,7 +144,7 @@ impl Groups {
     pub fn pass_on(&self, signal: Signal) {
         let state = self.lock();
         debug!("passing {signal} on to {} commands", state.running.len());
-        state.running.keys().for_each(|process| send(*process, signal));
+        state.running.iter().for_each(|(process, group)| send(*process, group.leader, signal));
     }
 
     /// The daemon stops because of this signal: it is passed on, and no command is started any more.
@@ -158,9 +158,9 @@ impl Groups {
     pub fn retire(&self, place: usize) {
         let mut state = self.lock();
         state.retired.insert(place);
-        for process in state.running.iter().filter(|(_, group)| group.place == place).map(|(process, _)| *process) {
-            send(process, Signal::SIGTERM);
-            let _ = killpg(id(process), Signal::SIGCONT);
+        for (process, group) in state.running.iter().filter(|(_, group)| group.place == place) {
+            send(*process, group.leader, Signal::SIGTERM);
+            send(*process, group.leader, Signal::SIGCONT);
         }
     }
 
@@ -227,9 +227,17 @@ fn id(process: u32) -> Pid {
     Pid::from_raw(i32::try_from(process).expect("the kernel's process numbers are below 2^22"))
 }
 
-fn send(process: u32, signal: Signal) {
+/// Sends a group a signal, and its leader, should it have gone to another one. As long as nobody has waited for it, its number is its own.
+fn send(process: u32, leader: Leader, signal: Signal) {
     match killpg(id(process), signal) {
         Ok(()) | Err(Errno::ESRCH) => {}
         Err(error) => debug!("could not send {signal} to the group {process}: {}", error.desc()),
+    }
+    let has_left = || getpgid(Some(id(process))).is_ok_and(|group| group != id(process));
+    if leader == Leader::There
+        && has_left()
+        && let Err(error) = kill(id(process), signal)
+    {
+        debug!("could not send {signal} to {process}: {}", error.desc());
     }
 }

@@ -4,12 +4,15 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use memchr::memrchr_iter;
+use memchr::{memchr_iter, memchr2_iter};
 
 use super::place::{Place, next_data, next_hole};
 
 /// How much of a file is looked at for its last lines, in bytes: with many files this is what a start costs.
 const WINDOW: u64 = 256 * 1024;
+
+/// The same where no record begins there that is no line: who begins inside one takes its rest for something else.
+const LARGE_WINDOW: u64 = 64 << 20;
 
 /// How many NULs are read back over for the end of the content, in bytes.
 const MOST_NULS: u64 = 64 << 20;
@@ -25,38 +28,96 @@ pub enum Begin {
     Last(u64),
 }
 
-impl Begin {
+/// What a file consists of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Records {
+    /// Lines.
+    #[default]
+    Lines,
+    /// What ends in NUL.
+    Nul,
+    /// What ends in an empty line: the events of an event stream.
+    Blocks,
+}
+
+/// Where a file begins that consists of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opening {
+    /// Where.
+    pub begin: Begin,
+    /// These.
+    pub records: Records,
+}
+
+impl Opening {
     /// The place in a file that had `size` bytes.
     pub fn place(self, file: &File, size: u64) -> io::Result<Place> {
-        let offset = match self {
-            Self::Start => 0,
-            Self::End => before_last(file, size, 0)?,
-            Self::Last(count) => before_last(file, size, count)?,
+        let offset = match self.begin {
+            Begin::Start => 0,
+            Begin::End => self.records.before_last(file, size, 0)?,
+            Begin::Last(count) => self.records.before_last(file, size, count)?,
         };
         if offset == 0 { Ok(Place::beginning()) } else { Place::at(file, offset) }
     }
 }
 
-/// The offset before the last `count` lines. An unfinished line counts as one, and is not passed over in any case.
-fn before_last(file: &File, size: u64, count: u64) -> io::Result<u64> {
-    let end = content_end(file, size)?;
-    let start = end.saturating_sub(WINDOW);
-    let mut window = vec![0; usize::try_from(end - start).unwrap_or(0)];
-    file.read_exact_at(&mut window, start)?;
-    let after = |newline: usize| start + newline as u64 + 1;
-    let is_finished = window.last().is_none_or(|last| *last == b'\n');
-    let wanted = if is_finished { count } else { count.max(1) };
-    if wanted == 0 {
-        return Ok(end);
+impl Records {
+    /// The offset before the last `count` records. An unfinished one counts as one, and is not passed over in any case.
+    fn before_last(self, file: &File, size: u64, count: u64) -> io::Result<u64> {
+        let end = content_end(file, size)?;
+        // The first NUL behind the content ends a record; more may be space that is reserved.
+        let end = if self == Self::Nul { (end + 1).min(size) } else { end };
+        let mut length = WINDOW;
+        loop {
+            let start = end.saturating_sub(length);
+            let mut window = vec![0; usize::try_from(end - start).unwrap_or(0)];
+            file.read_exact_at(&mut window, start)?;
+            let mut ends = self.ends(&window, start > 0);
+            let is_finished = window.is_empty() || ends.last() == Some(&window.len());
+            ends.pop_if(|last| *last == window.len());
+            let wanted = if is_finished { count } else { count.max(1) };
+            let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+            if wanted == 0 {
+                return Ok(end);
+            }
+            match ends.iter().rev().nth(wanted - 1).or_else(|| ends.first().filter(|_| start > 0)) {
+                Some(found) => return Ok(start + *found as u64),
+                None if start == 0 => return Ok(0),
+                None if self == Self::Lines => return Ok(start),
+                None if length >= LARGE_WINDOW => return Ok(if is_finished { end } else { start }),
+                None => length *= 16,
+            }
+        }
     }
-    let mut newlines = memrchr_iter(b'\n', &window).skip(usize::from(is_finished));
-    let found = usize::try_from(wanted - 1).ok().and_then(|before| newlines.nth(before));
-    let first = || memchr::memchr(b'\n', &window).map(after).filter(|after| *after < end);
-    Ok(match found {
-        Some(newline) => after(newline),
-        None if start == 0 => 0,
-        None => first().unwrap_or(start),
-    })
+
+    /// The places in a text behind which no record goes on. What the text begins with may be the rest of a line.
+    fn ends(self, text: &[u8], is_inside: bool) -> Vec<usize> {
+        match self {
+            Self::Lines => memchr_iter(b'\n', text).map(|at| at + 1).collect(),
+            Self::Nul => memchr_iter(0, text).map(|at| at + 1).collect(),
+            Self::Blocks => block_ends(text, is_inside),
+        }
+    }
+}
+
+/// The places behind empty lines, which end in LF, CR or both. Several in turn end one block.
+fn block_ends(text: &[u8], mut is_inside_line: bool) -> Vec<usize> {
+    let (mut ends, mut line, mut has_lines) = (Vec::new(), 0, true);
+    for at in memchr2_iter(b'\n', b'\r', text) {
+        if at < line {
+            continue; // the LF of a CRLF
+        }
+        let is_empty = at == line && !std::mem::take(&mut is_inside_line);
+        line = at + 1 + usize::from(text[at] == b'\r' && text.get(at + 1) == Some(&b'\n'));
+        if is_empty && !has_lines {
+            ends.pop();
+        }
+        if is_empty {
+            ends.push(line);
+        }
+        has_lines = !is_empty;
+    }
+    ends
 }
 
 /// Where the content of a file ends whose space may be reserved ahead: behind its last byte that is not NUL. Holes are not read, nor more than
@@ -95,9 +156,52 @@ mod tests {
     use std::io::Write;
 
     fn offset(begin: Begin, content: &[u8]) -> u64 {
+        offset_of(Records::Lines, begin, content)
+    }
+
+    fn offset_of(records: Records, begin: Begin, content: &[u8]) -> u64 {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(content).unwrap();
-        begin.place(&file, content.len() as u64).unwrap().offset
+        Opening { begin, records }.place(&file, content.len() as u64).unwrap().offset
+    }
+
+    #[test]
+    fn records_that_are_no_lines_are_counted_by_their_ends() {
+        let nul = |begin, content: &[u8]| offset_of(Records::Nul, begin, content);
+        let names = b"a\nb\0c\n\0d\0";
+        assert_eq!([0, 1, 2, 3, 9].map(|count| nul(Begin::Last(count), names)), [9, 7, 4, 0, 0]);
+        assert_eq!((nul(Begin::End, b"a\0b\nc"), nul(Begin::Last(2), b"a\0b\0c")), (2, 2), "what is unfinished counts");
+        assert_eq!((nul(Begin::Last(1), b""), nul(Begin::Last(1), b"a\0\0\0\0")), (0, 0), "the rest may be reserved");
+        let blocks = |begin, content: &[u8]| offset_of(Records::Blocks, begin, content);
+        let stream = b"data: 1\ndata: 1\n\ndata: 2\r\n\r\n\n:x\rdata: 3\r\r";
+        assert_eq!([0, 1, 2, 3, 9].map(|count| blocks(Begin::Last(count), stream)), [stream.len() as u64, 29, 17, 0, 0]);
+        assert_eq!(blocks(Begin::End, b"data: 1\n\nid: 2\ndata"), 9);
+        assert_eq!((blocks(Begin::Last(1), b"data: 1\n"), blocks(Begin::Last(1), b"")), (0, 0));
+    }
+
+    #[test]
+    fn a_large_record_is_never_begun_inside() {
+        let large = "x\n".repeat(400_000);
+        for (records, first, end) in [(Records::Nul, "first\0", "\0"), (Records::Blocks, "data: first\n\n", "\n\n")] {
+            let prefix = if records == Records::Nul { "\n" } else { "data: " };
+            for tail in [end, ""] {
+                let content = format!("{first}{prefix}{large}{tail}");
+                let expected = first.len() as u64;
+                assert_eq!(offset_of(records, Begin::Last(1), content.as_bytes()), expected, "{records:?}");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_part_of_a_stream_has_the_ends_that_all_of_it_has(stream in "(a|\n|\r\n|\r){0,40}", cut in 0..40_usize) {
+            let (text, cut) = (stream.as_bytes(), cut.min(stream.len()));
+            let all: Vec<_> = block_ends(text, false).into_iter().filter(|end| *end > cut).collect();
+            let part: Vec<_> = block_ends(&text[cut..], cut > 0).into_iter().map(|end| end + cut).collect();
+            // It may not know the first ones, and none that is none.
+            let is_behind_lf = |end: usize| text[..end].ends_with(b"\r") && text.get(end) == Some(&b'\n');
+            proptest::prop_assert!(part.iter().all(|end| all.contains(end) || is_behind_lf(*end)), "{:?} of {:?}", part, all);
+        }
     }
 
     #[test]
@@ -137,7 +241,8 @@ mod tests {
         file.write_all(b"a\nb\n").unwrap();
         file.set_len(3_000_000).unwrap();
         io::copy(&mut file.try_clone().unwrap(), &mut io::sink()).unwrap(); // now its pages look written
-        assert_eq!(Begin::Last(1).place(&file, 3_000_000).unwrap().offset, 2);
-        assert_eq!(Begin::End.place(&file, 3_000_000).unwrap().offset, 4);
+        let place = |begin| Opening { begin, records: Records::Lines }.place(&file, 3_000_000).unwrap().offset;
+        assert_eq!(place(Begin::Last(1)), 2);
+        assert_eq!(place(Begin::End), 4);
     }
 }

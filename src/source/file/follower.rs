@@ -205,8 +205,8 @@ impl Follower {
     /// Looks at what is wanted for the first time: what is found there now was there before.
     pub(super) fn look_first(&mut self, wanted: Vec<Wanted>, now: Now, news: &mut Sink<'_>) {
         self.is_first = true;
-        for Wanted { source, files, begin } in wanted {
-            let asked = Asked { source, begin };
+        for Wanted { source, files, opening } in wanted {
+            let asked = Asked { source, opening };
             match files {
                 Files::One { channel, path } => self.follow_named(path, channel, asked, now, news),
                 Files::Matching { name, glob } => self.follow_matching(name, glob, asked, now, news),

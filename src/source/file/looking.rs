@@ -158,7 +158,7 @@ impl Follower {
         reader.announce = before.cut;
         reader.begin_after(before.last);
         if was_there {
-            reader.begin = asked.map(|asked| asked.begin);
+            reader.begin = asked.map(|asked| asked.opening);
             reader.old_until = metadata.len();
         }
         self.done.forget(metadata);

@@ -64,7 +64,7 @@ use std::time::Duration;
 use super::SourceKey;
 use crate::event::ChannelName;
 
-pub use begin::Begin;
+pub use begin::{Begin, Opening, Records};
 pub use follower::Follower;
 pub use glob::{BadGlob, Glob, Part, is_wild};
 pub use mark::Mark;
@@ -98,7 +98,7 @@ pub struct Wanted {
     /// Its files.
     pub files: Files,
     /// Where those begin that are there at the start.
-    pub begin: Begin,
+    pub opening: Opening,
 }
 
 /// How to follow.

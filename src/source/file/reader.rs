@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::begin::Begin;
+use super::begin::Opening;
 use super::clock::CLOCK_STEP;
 use super::identity::{Identity, Stamp, born, remote};
 use super::place::{CHECK, Content, Place};
@@ -71,7 +71,7 @@ pub struct Reader {
     /// Before this, a read that failed is not tried again.
     pub retry: Retry,
     /// Where it begins, until it has been opened for the first time.
-    pub begin: Option<Begin>,
+    pub begin: Option<Opening>,
     /// Whether the path still leads to it.
     pub standing: Standing,
 }
@@ -135,7 +135,7 @@ impl Reader {
 
     /// A reader as it was when this was stored, closed; what has become of its file since is seen when it is looked for.
     #[must_use]
-    pub fn restored(key: FileKey, file: &StoredFile, begin: Option<Begin>, now: Instant, wait: Duration) -> Self {
+    pub fn restored(key: FileKey, file: &StoredFile, begin: Option<Opening>, now: Instant, wait: Duration) -> Self {
         let place = file.spot.place();
         let standing = match file.kind {
             Kind::Named | Kind::Done => Standing::Named,

@@ -115,7 +115,7 @@ impl Follower {
             trail.telling = Telling::Due;
             return; // it was about to be handed over from one path to the other
         }
-        let begin = (file.beginning == Beginning::Asked).then_some(trail.asked.begin);
+        let begin = (file.beginning == Beginning::Asked).then_some(trail.asked.opening);
         let reader = Reader::restored(self.new_file(), file, begin, now.instant, self.options.rotate_wait);
         self.owners.entry(identity).or_insert(trail.key);
         trail.readers.push_back(reader);

@@ -104,13 +104,13 @@ fn options() -> Options {
 
 /// From their first bytes.
 fn wanted(files: Files) -> Wanted {
-    Wanted { source: SourceKey::default(), files, begin: Begin::Start }
+    Wanted { source: SourceKey::default(), files, opening: Opening { begin: Begin::Start, records: Records::Lines } }
 }
 
 /// The same, from elsewhere.
 fn beginning(begin: Begin, mut all: Vec<Wanted>) -> Vec<Wanted> {
     for wanted in &mut all {
-        wanted.begin = begin;
+        wanted.opening.begin = begin;
     }
     all
 }
@@ -480,8 +480,8 @@ fn each_source_has_its_beginning_and_a_named_file_is_its_own() {
     let channel = crate::source::naming::channel_name(None, Some(&path("b.log")));
     let own = Files::One { channel, path: path("b.log") };
     let all = vec![
-        Wanted { source: SourceKey(1), files: glob, begin: Begin::Start },
-        Wanted { source: SourceKey(2), files: own, begin: Begin::Last(1) },
+        Wanted { source: SourceKey(1), ..wanted(glob) },
+        Wanted { source: SourceKey(2), ..beginning(Begin::Last(1), vec![wanted(own)]).remove(0) },
     ];
     let bench = Bench::start(all, options());
     let mut lines: Vec<_> = bench.given.iter().map(|(name, line)| (name.rsplit('/').next().unwrap(), line.as_str())).collect();

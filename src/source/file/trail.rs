@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::begin::Begin;
+use super::begin::Opening;
 use super::identity::{Identity, open_if_there, was_made};
 use super::place::Place;
 use super::position::{is_storable, path_sum};
@@ -89,7 +89,7 @@ pub struct Asked {
     /// The source.
     pub source: SourceKey,
     /// Where files begin that are there at the start.
-    pub begin: Begin,
+    pub opening: Opening,
 }
 
 /// Whether the position of a path must be told.
