@@ -289,7 +289,7 @@ impl Daemon {
     fn start_reactors(&mut self, equipment: &Equipment, archivist: Option<Archivist>) -> Result<Arc<Reactors>, Fatal> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let count = (cores / 2).clamp(1, MOST_REACTORS);
-        let (reactors, threads) = Reactors::new(count, equipment, archivist)
+        let (reactors, threads) = Reactors::new(count, equipment, archivist.as_ref())
             .map_err(|error| Fatal::unexpected("could not make an epoll instance", &error))?;
         for (number, reactor) in threads.into_iter().enumerate() {
             self.tasks.spawn_thread(&format!("reactor {number}"), move || match reactor.run() {

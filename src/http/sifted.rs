@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::lookback::{FoundLately, Lookback, MOST_AT_ONCE};
+use super::places::Places;
 use super::query::StreamQuery;
 use super::refusal::one_line;
 use super::response::{Content, text};
@@ -15,17 +16,19 @@ use super::sifting::Sifting;
 use crate::channel::{Ask, Greeting, Subscriber, Tail};
 use crate::sieve::{Recipe, Refusal, Sieve};
 
-/// What those share who look for where their streams begin.
+/// What those share who look through events on threads of the runtime.
 #[derive(Debug)]
 pub struct Lookers {
     places: Semaphore,
+    /// Places for streams over HTTP/2 whose filters may take long.
+    pub(super) live: Arc<Places>,
     /// What they have found.
     pub found_lately: Arc<FoundLately>,
 }
 
 impl Default for Lookers {
     fn default() -> Self {
-        Self { places: Semaphore::new(MOST_AT_ONCE), found_lately: Arc::default() }
+        Self { places: Semaphore::new(MOST_AT_ONCE), live: Places::new(1), found_lately: Arc::default() }
     }
 }
 

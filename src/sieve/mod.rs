@@ -13,7 +13,7 @@
 //!
 //! # What it may cost
 //! Expressions are searched in linear time. An expression has at most [`MAX_EXPRESSION`] bytes and, made ready, about [`MAX_COMPILED`]; a recipe has at
-//! most [`MAX_EXPRESSIONS`] with [`MAX_STATES`] together, and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,
+//! most [`MAX_EXPRESSIONS`] with [`MAX_STATES`] together, so that a search has a bound for each byte; and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,
 //! between any two events.
 //!
 //! What has been looked through is remembered for a moment: live events are looked through once, however many clients share the sieve.
@@ -50,6 +50,7 @@ pub struct Sieve {
     recipe: Recipe,
     must: Vec<Regex>,
     must_not: Vec<Regex>,
+    states: u64,
     memo: Mutex<Memo>,
     metrics: Arc<Metrics>,
 }
@@ -99,13 +100,19 @@ impl Sieve {
             expressions.iter().map(ready).collect::<Result<Vec<_>, _>>()
         };
         let (must, must_not) = (ready("grep", &recipe.must)?, ready("grep-v", &recipe.must_not)?);
-        Ok(Self { key, recipe, must, must_not, memo: Mutex::default(), metrics })
+        Ok(Self { key, recipe, must, must_not, states, memo: Mutex::default(), metrics })
     }
 
     /// Which it is.
     #[must_use]
     pub fn key(&self) -> SieveKey {
         self.key
+    }
+
+    /// Whether it is quick whatever the events are: an event of a mebibyte takes it some ten milliseconds at most.
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        self.states <= recipe::LIGHT_STATES
     }
 
     /// Judges one encoded event. `room` is memory that is used for data of several lines.

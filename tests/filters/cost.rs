@@ -68,7 +68,7 @@ fn bad_expressions_are_told_where_and_cost_nothing() {
         ),
         (
             "grep=x%7B9999%7D",
-            "bad value 'x{9999}' for grep: too costly: all expressions together may have 256 classes, each as often as it is repeated\n",
+            "bad value 'x{9999}' for grep: too costly: all expressions together may have 64 classes, each as often as it is repeated\n",
         ),
         ("grep=%5Cw%7B60%7D", "bad value '\\w{60}' for grep: too large: repeat less, or use smaller classes\n"),
         ("grep=a%0A%28", "bad value 'a\u{FFFD}(' for grep: unclosed group, at character 3\n"),
