@@ -251,7 +251,7 @@ impl Daemon {
         };
         let read = |history| Archivist { history, metrics: Arc::clone(&self.metrics) };
         let archivist = self.history.clone().map(read);
-        let reactors = self.start_reactors(&equipment, archivist.clone())?;
+        let reactors = self.start_reactors(&equipment, archivist.as_ref())?;
         let site = Site {
             channels,
             archivist,
@@ -286,10 +286,10 @@ impl Daemon {
     }
 
     /// Starts the threads that write streams.
-    fn start_reactors(&mut self, equipment: &Equipment, archivist: Option<Archivist>) -> Result<Arc<Reactors>, Fatal> {
+    fn start_reactors(&mut self, equipment: &Equipment, archivist: Option<&Archivist>) -> Result<Arc<Reactors>, Fatal> {
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let count = (cores / 2).clamp(1, MOST_REACTORS);
-        let (reactors, threads) = Reactors::new(count, equipment, archivist.as_ref())
+        let (reactors, threads) = Reactors::new(count, equipment, archivist)
             .map_err(|error| Fatal::unexpected("could not make an epoll instance", &error))?;
         for (number, reactor) in threads.into_iter().enumerate() {
             self.tasks.spawn_thread(&format!("reactor {number}"), move || match reactor.run() {

@@ -187,9 +187,14 @@ impl Source {
 
     /// Does what may take long when it is its turn.
     async fn in_turn<T: Send + 'static>(self, work: impl FnOnce(&mut Reader) -> T + Send + 'static) -> Option<(Self, T)> {
-        let _place = match &self.reader.client.sifting {
+        let place = match &self.reader.client.sifting {
             Some(sifting) => self.places.take(sifting.key()).await,
             None => None,
+        };
+        // Also if the client leaves meanwhile it is held until the look is over.
+        let work = move |reader: &mut Reader| {
+            let _place = place;
+            work(reader)
         };
         self.elsewhere(work).await
     }

@@ -4,6 +4,7 @@
 //! the file named for it. Streams over HTTP/1 leave hyper (`takeover`) and are written by a [`reactor`]; those over HTTP/2 are bodies
 //! ([`body`]). What is sent is the same ([`client`]). Nothing here knows where lines come from.
 
+mod accept;
 pub mod archived;
 pub mod body;
 pub mod client;

@@ -34,7 +34,7 @@ use regex::bytes::Regex;
 use crate::metrics::Metrics;
 use crate::sse;
 
-pub use context::Context;
+pub use context::{Context, MAX_WITHHELD};
 pub use recipe::{BadExpression, Case, MAX_COMPILED, MAX_CONTEXT, MAX_EXPRESSION, MAX_EXPRESSIONS, MAX_STATES, Recipe};
 pub use table::{Crowded, Refusal, Sieves};
 

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use super::context::MAX_WITHHELD;
 use super::table::MAX_SIEVES;
 use super::*;
 use crate::event::{Event, Position};

@@ -105,3 +105,44 @@ fn costly_filters_hold_up_nobody_who_reads_the_history() {
         assert_costly_ones_are_not_half_done(&bridge, before, &format!("a cheap filter beside {version}"));
     }
 }
+
+#[test]
+fn costly_filters_hold_up_nobody_who_looks_back() {
+    let mut random = Random::new(seed());
+    for is_on_disk in [false, true] {
+        let place = Directory::new();
+        let mut bridge = if is_on_disk { place.start(&["--history", "256KiB"]) } else { Bridge::start(&[]) };
+        bridge.feed(&[b"live\n".to_vec(), long_lines(&mut random)].concat());
+        wait_for_lines(&bridge, LONG as u64 + 1);
+        let newest = bridge.get("/events?tail=1&follow=0").rest().remove(0).id;
+        let _costly = costly(&bridge, VERSIONS[0], "&tail=1");
+        let before = metric(&bridge, "filter_bytes_total");
+        let mut get = bridge.get("/events?tail=1&follow=0&grep=live");
+        assert_eq!((lines(&get.rest()), get.header("sse-bridge-tail")), (vec!["live"], None));
+        assert_costly_ones_are_not_half_done(&bridge, before, "a cheap filter");
+        let mut back = bridge.get_with("/events?grep=live&context=3", &[("Last-Event-ID", &newest)]);
+        bridge.feed(b"live\n");
+        assert_eq!(lines(&back.events(1)), ["live"]);
+        assert_costly_ones_are_not_half_done(&bridge, before, "a client that comes back");
+    }
+}
+
+/// What has been found in five seconds is the answer, and it says how far that is.
+#[test]
+fn looking_back_ends_in_time_and_can_be_gone_on_with() {
+    let mut random = Random::new(seed());
+    let mut bridge = Bridge::start(&["--history", "256MiB"]);
+    let long = long_lines(&mut random);
+    (0..16).for_each(|_| bridge.feed(&long));
+    bridge.feed(b"live\n");
+    wait_for_lines(&bridge, 16 * LONG as u64 + 1);
+    let path = format!("/events?follow=0&tail=2&grep={WORST}%7Clive");
+    let number = |place: &str| place.split('-').nth(1).unwrap().parse::<u64>().unwrap();
+    let mut first = bridge.get(&path);
+    let place = first.header("sse-bridge-tail").expect("it says that it ended early");
+    assert_eq!(lines(&first.rest()), ["live"]);
+    assert!(number(&place) > 1 && number(&place) <= 16 * LONG as u64, "{place}");
+    let mut next = bridge.get(&format!("{path}&before={place}"));
+    assert_eq!(next.header("sse-bridge-tail").map(|next| number(&next) < number(&place)), Some(true), "it goes on before that");
+    assert!(next.rest().is_empty());
+}
