@@ -215,7 +215,7 @@ impl Source {
 impl Reader {
     /// Whether one look may take longer than the other clients of this thread should wait.
     fn may_take_long(&self) -> bool {
-        self.large.is_none() && self.client.sifting.as_ref().is_some_and(|sifting| !sifting.is_light())
+        self.large.is_none() && self.client.sifting.as_ref().is_some_and(|sifting| !sifting.key().is_light)
     }
 
     fn sign_of_life(&mut self) -> Vec<u8> {

@@ -39,9 +39,6 @@ const LATELY: Millis = 10_000;
 const MAX_REMEMBERED_ASKED: usize = 64;
 const MAX_REMEMBERED: usize = 1000;
 
-/// How many clients may look back at once.
-pub const MOST_AT_ONCE: usize = 2;
-
 /// Looks back for one client.
 #[derive(Debug, Clone)]
 pub struct Lookback {
@@ -59,15 +56,25 @@ pub struct Lookback {
     pub found_lately: Arc<FoundLately>,
 }
 
-/// What a page was found to hold.
+/// What was looked through of a page.
 #[derive(Debug, Default)]
 struct Page {
     /// How many events, and bytes.
     events: usize,
     bytes: usize,
-    /// The places of the first and the last.
+    /// The places of the oldest and the newest.
     first: Position,
     last: Position,
+}
+
+impl Page {
+    /// The next older event.
+    fn add(&mut self, position: Position, event: &[u8]) {
+        self.last = if self.events == 0 { position } else { self.last };
+        self.first = position;
+        self.events += 1;
+        self.bytes += event.len();
+    }
 }
 
 /// What was found of the newest events.
@@ -198,7 +205,7 @@ impl Lookback {
     /// Looks through the next page; true if another one may follow.
     ///
     /// # Errors
-    /// Nobody waits for it any more. Nothing was looked through then.
+    /// Nobody waits for it any more, and nothing was looked through.
     pub fn look_on(&self, search: &mut Search, is_wanted: &dyn Fn() -> bool) -> Result<bool, GivenUp> {
         if search.view.is_none() {
             search.view = self.subscribe(&Ask { tail: Some(Tail::Newest(0)), ..Ask::default() }, is_wanted)?;
@@ -276,10 +283,10 @@ impl Lookback {
         }
         let before = Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(of - 1), follow: Follow::Retained, ..ask.clone() };
         let (mut around, mut held) = (VecDeque::new(), 0);
-        self.page(&before, is_wanted, |number, event, _| {
-            around.push_back((number, event.len()));
+        self.page(&before, is_wanted, |position, event| {
+            around.push_back((position.number, event.len()));
             held += event.len();
-            let is_control = sse::kind_of(event).is_some_and(sse::is_reserved);
+            let is_control = sse::kind_of(&event).is_some_and(sse::is_reserved);
             while is_control && !around.is_empty() || held > MAX_WITHHELD {
                 held -= around.pop_front().map_or(held, |(_, length)| length);
             }
@@ -291,22 +298,29 @@ impl Lookback {
         (self.sieve.key(), self.filter.clone(), most)
     }
 
-    /// What is found in a page above the number `known`: of the matches the newest `most`.
+    /// What is found in a page above the number `known`: of the matches the newest `most`. It is looked through from its newest event on, until they are
+    /// found or it is enough for now, so what has been looked through is always all above some place.
     fn found_in(&self, ask: &Ask, known: u64, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<(Page, Found), GivenUp> {
-        let mut found = Found::default();
-        let page = self.page(ask, is_wanted, |number, event, room| {
-            if number <= known {
-                return;
+        let mut events = Vec::new();
+        self.page(ask, is_wanted, |position, event| events.push((position, event)))?;
+        let (mut page, mut found, mut room, began) = (Page::default(), Found::default(), Vec::new(), Instant::now());
+        for (position, event) in events.iter().rev() {
+            page.add(*position, event);
+            if position.number <= known {
+                break;
             }
-            let verdict = self.sieve.judge(event, room);
+            let verdict = self.sieve.judge(event, &mut room);
             if verdict != Verdict::Miss {
-                found.earliest = found.earliest.or(Some(number));
+                found.earliest = Some(position.number);
             }
             if verdict == Verdict::Match {
-                found.matches.push_back(number);
-                found.keep(most);
+                found.matches.push_front(position.number);
             }
-        })?;
+            if found.matches.len() >= most || began.elapsed() > PAGE_TIME || !is_wanted() {
+                break;
+            }
+        }
+        self.sieve.count(page.bytes);
         found.newest = page.last.number;
         Ok((page, found))
     }
@@ -318,8 +332,12 @@ impl Lookback {
     /// Nobody waits for it any more.
     pub fn following(&self, number: u64, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<usize, GivenUp> {
         let ask = Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(number), follow: Follow::Retained, ..Ask::default() };
-        let mut newest_first = VecDeque::new();
-        self.page(&ask, is_wanted, |number, event, room| newest_first.push_front((number, self.sieve.judge(event, room))))?;
+        let (mut newest_first, mut room, mut looked) = (VecDeque::new(), Vec::new(), 0);
+        self.page(&ask, is_wanted, |position, event| {
+            looked += event.len();
+            newest_first.push_front((position.number, self.sieve.judge(&event, &mut room)));
+        })?;
+        self.sieve.count(looked);
         let back = newest_first.iter().position(|(_, verdict)| *verdict != Verdict::Miss);
         // What it depends on begins behind this number.
         let after = match back {
@@ -338,15 +356,10 @@ impl Lookback {
         Ok(self.subscribe(ask, is_wanted)?.is_none_or(|subscriber| subscriber.has_lost(after, through)))
     }
 
-    /// Reads a page, oldest event first, and shows each to `look`, with its number and memory to use.
-    fn page(
-        &self,
-        ask: &Ask,
-        is_wanted: &dyn Fn() -> bool,
-        mut look: impl FnMut(u64, &[u8], &mut Vec<u8>),
-    ) -> Result<Page, GivenUp> {
-        let (mut page, mut playback, mut room) = (Page::default(), None, Vec::new());
-        let Some(mut subscriber) = self.subscribe(ask, is_wanted)? else { return Ok(page) };
+    /// Reads a page, and shows each event, the oldest first.
+    fn page(&self, ask: &Ask, is_wanted: &dyn Fn() -> bool, mut show: impl FnMut(Position, Bytes)) -> Result<(), GivenUp> {
+        let mut playback = None;
+        let Some(mut subscriber) = self.subscribe(ask, is_wanted)? else { return Ok(()) };
         loop {
             if !is_wanted() {
                 return Err(GivenUp);
@@ -358,13 +371,14 @@ impl Lookback {
                     archivist.fetch(&self.filter, &archived, MAX_BATCH, &mut playback).into_events(&archived, &mut subscriber)
                 }
                 Reading::Gap(_) | Reading::Progress(_) => continue,
-                Reading::CaughtUp | Reading::Finished => {
-                    self.sieve.count(page.bytes);
-                    return Ok(page);
-                }
+                Reading::CaughtUp | Reading::Finished => return Ok(()),
             };
-            for part in &parts {
-                page.add(part, &mut |number, event| look(number, event, &mut room));
+            for mut part in parts {
+                while !part.is_empty() {
+                    let event = part.split_to(sse::length_of(&part, 1));
+                    let Some(position) = sse::position_of(&event) else { continue };
+                    show(position, event);
+                }
             }
         }
     }
@@ -382,21 +396,5 @@ impl Lookback {
             }
         }
         Err(GivenUp)
-    }
-}
-
-impl Page {
-    fn add(&mut self, part: &Bytes, look: &mut impl FnMut(u64, &[u8])) {
-        let mut rest = &part[..];
-        while !rest.is_empty() {
-            let (event, after) = rest.split_at(sse::length_of(rest, 1));
-            rest = after;
-            self.bytes += event.len();
-            let Some(position) = sse::position_of(event) else { continue };
-            self.first = if self.events == 0 { position } else { self.first };
-            self.last = position;
-            self.events += 1;
-            look(position.number, event);
-        }
     }
 }

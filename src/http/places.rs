@@ -96,6 +96,10 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
+    fn sieve(number: u64) -> SieveKey {
+        SieveKey { number, is_light: true }
+    }
+
     fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
@@ -109,11 +113,11 @@ mod tests {
     #[test]
     fn places_go_to_those_who_have_had_least_and_come_back() {
         let places = Places::new(1);
-        let first = taken(&places, 1);
-        let (mut same, mut other) = (pin!(places.take(1)), pin!(places.take(2)));
+        let first = taken(&places, sieve(1));
+        let (mut same, mut other) = (pin!(places.take(sieve(1))), pin!(places.take(sieve(2))));
         assert!(poll(same.as_mut()).is_pending() && poll(other.as_mut()).is_pending());
         {
-            let mut gone = Box::pin(places.take(3));
+            let mut gone = Box::pin(places.take(sieve(3)));
             assert!(poll(gone.as_mut()).is_pending());
         }
         std::thread::sleep(std::time::Duration::from_millis(1)); // so long it has had the place
@@ -131,8 +135,8 @@ mod tests {
     #[test]
     fn a_place_on_its_way_to_somebody_who_has_gone_comes_back() {
         let places = Places::new(1);
-        let first = taken(&places, 1);
-        let mut gone = Box::pin(places.take(2));
+        let first = taken(&places, sieve(1));
+        let mut gone = Box::pin(places.take(sieve(2)));
         assert!(poll(gone.as_mut()).is_pending());
         drop(first);
         assert_eq!(places.lock().free, 0);

@@ -7,15 +7,15 @@ use hyper::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::lookback::{FoundLately, Lookback, MOST_AT_ONCE, Placed};
-use super::places::Places;
+use super::lookback::{FoundLately, Lookback, Placed};
+use super::places::{Places, Taken};
 use super::query::StreamQuery;
 use super::refusal::{Full, busy, one_line};
 use super::response::{Content, text};
 use super::router::Site;
 use super::sifting::Sifting;
 use crate::channel::{Greeting, Subscriber, Tail};
-use crate::sieve::{Recipe, Refusal, Sieve};
+use crate::sieve::{Recipe, Refusal, Sieve, SieveKey};
 
 /// How long a client waits at most for where its stream begins.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,8 +23,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What those share who look through events on threads of the runtime.
 #[derive(Debug)]
 pub struct Lookers {
-    /// Places for those who look for where their streams begin.
+    /// A place for those who look for where their streams begin and are quick.
     back: Arc<Places>,
+    /// A place for those who do so and may take long: who is quick does not wait for one of their looks.
+    far_back: Arc<Places>,
     /// Places for streams over HTTP/2 whose filters may take long.
     pub(super) live: Arc<Places>,
     /// What those who look back have found.
@@ -33,7 +35,15 @@ pub struct Lookers {
 
 impl Default for Lookers {
     fn default() -> Self {
-        Self { back: Places::new(MOST_AT_ONCE), live: Places::new(1), found_lately: Arc::default() }
+        Self { back: Places::new(1), far_back: Places::new(1), live: Places::new(1), found_lately: Arc::default() }
+    }
+}
+
+impl Lookers {
+    /// A place to look back.
+    async fn take(&self, who: SieveKey) -> Option<Taken> {
+        let places = if who.is_light { &self.back } else { &self.far_back };
+        places.take(who).await
     }
 }
 
@@ -75,7 +85,7 @@ impl Site {
     async fn search(&self, lookback: &Lookback, query: &StreamQuery, count: u64) -> Result<Placed, Full> {
         let (until, key) = (Instant::now() + PATIENCE, lookback.sieve.key());
         let (mut search, mut is_more) = (lookback.begin(&query.ask, count), true);
-        let mut taken = timeout_at(until, self.lookers.back.take(key)).await.ok().flatten();
+        let mut taken = timeout_at(until, self.lookers.take(key)).await.ok().flatten();
         while let (Some(place), true) = (taken.take(), is_more) {
             let look = move |lookback: &Lookback, is_wanted: &dyn Fn() -> bool| {
                 let mut search = search;
@@ -126,7 +136,7 @@ impl Site {
     /// How many events behind the one that a client has are around a match before it; `None` if that could not be found out in time.
     async fn following(&self, lookback: &Lookback, number: u64, reach: usize) -> Option<usize> {
         let until = Instant::now() + PATIENCE;
-        let place = timeout_at(until, self.lookers.back.take(lookback.sieve.key())).await.ok().flatten()?;
+        let place = timeout_at(until, self.lookers.take(lookback.sieve.key())).await.ok().flatten()?;
         let look = move |lookback: &Lookback, is_wanted: &dyn Fn() -> bool| {
             let _place = place;
             lookback.following(number, reach, &|| is_wanted() && Instant::now() < until).ok()

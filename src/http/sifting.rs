@@ -77,12 +77,6 @@ impl Sifting {
         self.sieve.key()
     }
 
-    /// Whether looking through an event is quick, however large it is.
-    #[must_use]
-    pub fn is_light(&self) -> bool {
-        self.sieve.is_light()
-    }
-
     /// Whether what it is sent depends on what was before.
     #[must_use]
     pub fn has_context(&self) -> bool {

@@ -41,7 +41,13 @@ pub use table::{Crowded, Refusal, Sieves};
 use memo::Memo;
 
 /// Tells one sieve from all others that there have been.
-pub type SieveKey = u64;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SieveKey {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is quick whatever the events are: an event of a mebibyte takes it some ten milliseconds at most.
+    pub is_light: bool,
+}
 
 /// A recipe, ready.
 #[derive(Debug)]
@@ -50,7 +56,6 @@ pub struct Sieve {
     recipe: Recipe,
     must: Vec<Regex>,
     must_not: Vec<Regex>,
-    states: u64,
     memo: Mutex<Memo>,
     metrics: Arc<Metrics>,
 }
@@ -93,26 +98,21 @@ impl Sieve {
     ///
     /// # Errors
     /// An expression is not one, or too large.
-    pub fn new(key: SieveKey, recipe: Recipe, metrics: Arc<Metrics>) -> Result<Self, BadExpression> {
+    pub fn new(number: u64, recipe: Recipe, metrics: Arc<Metrics>) -> Result<Self, BadExpression> {
         let mut states = 0;
         let mut ready = |name: &'static str, expressions: &[String]| {
             let ready = |text: &String| recipe::ready(name, text, recipe.case, &mut states);
             expressions.iter().map(ready).collect::<Result<Vec<_>, _>>()
         };
         let (must, must_not) = (ready("grep", &recipe.must)?, ready("grep-v", &recipe.must_not)?);
-        Ok(Self { key, recipe, must, must_not, states, memo: Mutex::default(), metrics })
+        let key = SieveKey { number, is_light: states <= recipe::LIGHT_STATES };
+        Ok(Self { key, recipe, must, must_not, memo: Mutex::default(), metrics })
     }
 
     /// Which it is.
     #[must_use]
     pub fn key(&self) -> SieveKey {
         self.key
-    }
-
-    /// Whether it is quick whatever the events are: an event of a mebibyte takes it some ten milliseconds at most.
-    #[must_use]
-    pub fn is_light(&self) -> bool {
-        self.states <= recipe::LIGHT_STATES
     }
 
     /// Judges one encoded event. `room` is memory that is used for data of several lines.
