@@ -42,6 +42,10 @@ mod bookmarks;
 #[path = "filters/cost.rs"]
 mod cost;
 
+/// Costly filters, and those beside them.
+#[path = "filters/fairness.rs"]
+mod fairness;
+
 /// JSON, one object a line.
 #[path = "filters/ndjson.rs"]
 mod ndjson;

@@ -160,7 +160,7 @@ fn serve(
     let equipment =
         Equipment { ending: shared.ending.clone(), metrics: metrics(), write_timeout: config.write_timeout, tick: TICK, give_back };
     let archivist = history.map(|history| Archivist { history, metrics: metrics() });
-    let reactors = start_reactors(&equipment, archivist.clone(), tasks)?;
+    let reactors = start_reactors(&equipment, archivist.as_ref(), tasks)?;
     let site = Site {
         channels,
         archivist,
@@ -189,7 +189,7 @@ fn serve(
 }
 
 /// Starts the threads that write streams.
-fn start_reactors(equipment: &Equipment, archivist: Option<Archivist>, tasks: &mut Tasks) -> Result<Arc<Reactors>, Fatal> {
+fn start_reactors(equipment: &Equipment, archivist: Option<&Archivist>, tasks: &mut Tasks) -> Result<Arc<Reactors>, Fatal> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let count = (cores / 2).clamp(1, MOST_REACTORS);
     let (reactors, threads) = Reactors::new(count, equipment, archivist)

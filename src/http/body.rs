@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::archived::{Archivist, Playback};
 use super::client::{self, Chunk, Client, Ending, Next};
 use super::crowd::Visitor;
+use super::places::Places;
 use super::router::Site;
 use super::stall::Pulse;
 use crate::batch::MAX_BATCH;
@@ -81,14 +82,23 @@ pub struct StreamBody {
 
 /// What makes the chunks.
 struct Source {
-    client: Client,
+    reader: Box<Reader>,
     ear: Listener,
+    ending: Ending,
+    /// What reads the disk, if there is one.
+    archivist: Option<Archivist>,
+    /// Places for those whose looking through events may take long.
+    places: Arc<Places>,
+}
+
+/// What looks at what waits for the client; it goes to another thread where that may take long.
+struct Reader {
+    client: Client,
     ending: Ending,
     metrics: Arc<Metrics>,
     /// How much of an event larger than a chunk has gone out, while it goes out in pieces.
     large: Option<usize>,
-    /// What reads the disk, if there is one, and where it is.
-    archivist: Option<Archivist>,
+    /// Where it is on the disk, if it is there.
     playback: Option<Box<Playback>>,
 }
 
@@ -98,8 +108,9 @@ impl StreamBody {
     pub fn new(client: Client, site: &Site, pulse: Pulse, visitor: Visitor) -> Self {
         let ear = client.subscriber.listen();
         let (ending, metrics, archivist) = (site.ending.clone(), Arc::clone(&site.metrics), site.archivist.clone());
-        let source = Source { client, ear, ending, metrics: Arc::clone(&metrics), large: None, archivist, playback: None };
-        let chunks = unfold(source, |mut source| async move { source.next().await.map(|chunk| (chunk, source)) });
+        let reader = Reader { client, ending: ending.clone(), metrics: Arc::clone(&metrics), large: None, playback: None };
+        let source = Source { reader: Box::new(reader), ear, ending, archivist, places: Arc::clone(&site.lookers.live) };
+        let chunks = unfold(source, Source::next);
         Self { chunks: Box::pin(chunks), rest: Bytes::new(), metrics, pulse, _visitor: visitor }
     }
 
@@ -121,37 +132,90 @@ impl StreamBody {
 
 impl Source {
     /// The next chunk, when there is one; `None` at the clean end of the stream.
-    async fn next(&mut self) -> Option<Result<Bytes, Cut>> {
+    async fn next(mut self) -> Option<(Result<Bytes, Cut>, Self)> {
         let mut since = Instant::now();
+        let silence = self.reader.client.silence;
         loop {
             self.ear.note();
-            match self.look() {
-                Next::Chunk(chunk) => return Some(Ok(chunk.into_bytes())),
+            let next;
+            (self, next) = self.look().await?;
+            match next {
+                Next::Chunk(chunk) => return Some((Ok(chunk.into_bytes()), self)),
                 Next::Archived(archived) => {
-                    if let Some(chunk) = self.read_archived(archived).await? {
-                        return Some(Ok(chunk.into_bytes()));
+                    let chunk;
+                    (self, chunk) = self.read_archived(archived).await?;
+                    if let Some(chunk) = chunk {
+                        return Some((Ok(chunk.into_bytes()), self));
                     }
                 }
                 Next::Later => tokio::task::yield_now().await,
-                Next::Cut => return Some(Err(Cut)),
+                Next::Cut => return Some((Err(Cut), self)),
                 Next::End => return None,
                 Next::Wait => tokio::select! {
                     biased;
                     () = self.ending.soon.cancelled() => return None,
                     () = self.ear.changed() => {}
                     // Waking shows the connection that this body is only silent, also where it has no sign of life.
-                    () = tokio::time::sleep_until(since + self.client.silence) => {}
+                    () = tokio::time::sleep_until(since + silence) => {}
                 },
             }
             // Who looks through much without finding anything is silent as well.
-            if since.elapsed() >= self.client.silence {
+            if since.elapsed() >= silence {
                 since = Instant::now();
-                let sign = self.sign_of_life();
+                let sign = self.reader.sign_of_life();
                 if !sign.is_empty() {
-                    return Some(Ok(sign.into()));
+                    return Some((Ok(sign.into()), self));
                 }
             }
         }
+    }
+
+    async fn look(mut self) -> Option<(Self, Next)> {
+        if self.reader.may_take_long() {
+            return self.in_turn(Reader::look).await;
+        }
+        let next = self.reader.look();
+        Some((self, next))
+    }
+
+    /// Reads on from the disk, in a thread that may wait for it. What was read is looked through there.
+    async fn read_archived(self, archived: Archived) -> Option<(Self, Option<Chunk>)> {
+        let archivist = self.archivist.clone()?;
+        let read = move |reader: &mut Reader| reader.read_archived(&archivist, &archived);
+        if self.reader.may_take_long() { self.in_turn(read).await } else { self.elsewhere(read).await }
+    }
+
+    /// Does what may take long when it is its turn.
+    async fn in_turn<T: Send + 'static>(self, work: impl FnOnce(&mut Reader) -> T + Send + 'static) -> Option<(Self, T)> {
+        let place = match &self.reader.client.sifting {
+            Some(sifting) => self.places.take(sifting.key()).await,
+            None => None,
+        };
+        // Also if the client leaves meanwhile it is held until the look is over.
+        let work = move |reader: &mut Reader| {
+            let _place = place;
+            work(reader)
+        };
+        self.elsewhere(work).await
+    }
+
+    /// Does something in a thread for which nobody waits but this client.
+    async fn elsewhere<T: Send + 'static>(mut self, work: impl FnOnce(&mut Reader) -> T + Send + 'static) -> Option<(Self, T)> {
+        let mut reader = self.reader;
+        let work = move || {
+            let done = work(&mut reader);
+            (reader, done)
+        };
+        let (reader, done) = tokio::task::spawn_blocking(work).await.ok()?;
+        self.reader = reader;
+        Some((self, done))
+    }
+}
+
+impl Reader {
+    /// Whether one look may take longer than the other clients of this thread should wait.
+    fn may_take_long(&self) -> bool {
+        self.large.is_none() && self.client.sifting.as_ref().is_some_and(|sifting| !sifting.key().is_light)
     }
 
     fn sign_of_life(&mut self) -> Vec<u8> {
@@ -160,15 +224,10 @@ impl Source {
         bookmark.unwrap_or_else(|| client::sign_of_life(*heartbeat, *format))
     }
 
-    /// Reads on from the disk, in a thread that may wait for it.
-    async fn read_archived(&mut self, archived: Archived) -> Option<Option<Chunk>> {
-        let (archivist, filter) = (self.archivist.clone()?, self.client.subscriber.filter());
-        let (wanted, mut playback) = (archived.clone(), self.playback.take());
-        let read = move || (archivist.fetch(&filter, &wanted, MAX_BATCH, &mut playback), playback);
-        let (fetched, playback) = tokio::task::spawn_blocking(read).await.ok()?;
-        self.playback = playback;
+    fn read_archived(&mut self, archivist: &Archivist, archived: &Archived) -> Option<Chunk> {
         let Client { subscriber, sifting, format, .. } = &mut self.client;
-        Some(fetched.into_chunk(&archived, subscriber, sifting.as_deref_mut(), *format))
+        let fetched = archivist.fetch(&subscriber.filter(), archived, MAX_BATCH, &mut self.playback);
+        fetched.into_chunk(archived, subscriber, sifting.as_deref_mut(), *format)
     }
 
     fn look(&mut self) -> Next {

@@ -1,29 +1,36 @@
 //! Where the stream of a client begins that does not want all: the newest events that pass are looked for backwards, a page after the other, in memory
 //! and on the disk.
 //!
-//! It may take long and wait for the disk, so it is done by threads of the runtime, few at once, and given up when nobody waits for it any more.
-//! At most [`MAX_LOOKED`] bytes are looked through: who asks for more matches than are in them gets those.
+//! It may take long and wait for the disk, so it is done by threads of the runtime, few at once, and given up when nobody waits for it any more. Each page
+//! takes about [`PAGE_TIME`], and before the next one others have their turn. A search ends early when [`MAX_LOOKED`] bytes have been
+//! looked through, or when the client has waited for long enough: then what it has found is the answer, and the client is told how far it has come.
+//!
+//! What has been found is remembered for a moment: whoever asks the same next looks only at what has come since, and goes on where the search ended early.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::archived::Archivist;
 use crate::batch::MAX_BATCH;
 use crate::channel::{Answers, Ask, Channels, Filter, Follow, Reading, Subscriber, Subscription, Tail};
-use crate::event::Millis;
-use crate::sieve::{Sieve, SieveKey, Verdict};
+use crate::event::{Millis, Position};
+use crate::sieve::{MAX_WITHHELD, Sieve, SieveKey, Verdict};
 use crate::sse;
 
 /// How much is looked through for one client, in bytes.
 pub const MAX_LOOKED: usize = 256 << 20;
 
-/// How many events the first page has.
-const FIRST_PAGE: u64 = 256;
+/// How long a page is meant to take.
+const PAGE_TIME: Duration = Duration::from_millis(20);
 
-/// How large the others are meant to be, in bytes.
+/// How large one is meant to be at most, in bytes.
 const PAGE: usize = 4 << 20;
+
+/// How much larger than the one before.
+const GROWTH: usize = 16;
 
 /// For how long what was found is good, in milliseconds.
 const LATELY: Millis = 10_000;
@@ -31,9 +38,6 @@ const LATELY: Millis = 10_000;
 /// Of how many that asked it is remembered, and of how many matches.
 const MAX_REMEMBERED_ASKED: usize = 64;
 const MAX_REMEMBERED: usize = 1000;
-
-/// How many clients may look back at once.
-pub const MOST_AT_ONCE: usize = 2;
 
 /// Looks back for one client.
 #[derive(Debug, Clone)]
@@ -52,15 +56,25 @@ pub struct Lookback {
     pub found_lately: Arc<FoundLately>,
 }
 
-/// What a page was found to hold.
+/// What was looked through of a page.
 #[derive(Debug, Default)]
 struct Page {
     /// How many events, and bytes.
     events: usize,
     bytes: usize,
-    /// The numbers of the first and the last.
-    first: u64,
-    last: u64,
+    /// The places of the oldest and the newest.
+    first: Position,
+    last: Position,
+}
+
+impl Page {
+    /// The next older event.
+    fn add(&mut self, position: Position, event: &[u8]) {
+        self.last = if self.events == 0 { position } else { self.last };
+        self.first = position;
+        self.events += 1;
+        self.bytes += event.len();
+    }
 }
 
 /// What was found of the newest events.
@@ -72,6 +86,8 @@ struct Found {
     earliest: Option<u64>,
     /// The last that was looked through.
     newest: u64,
+    /// The place of the oldest that was looked through, if the search ended before it came to the oldest that there is.
+    ended_at: Option<Position>,
 }
 
 impl Found {
@@ -124,89 +140,188 @@ impl FoundLately {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenUp;
 
+/// A search on its way.
+#[derive(Debug)]
+pub struct Search {
+    ask: Ask,
+    /// How many that match are looked for.
+    most: usize,
+    found: Found,
+    /// What others have found lately, as long as what has come since has not been looked through.
+    lately: Option<Found>,
+    looked: usize,
+    page_ask: Ask,
+    /// As long as it looks the view stays, which would be made anew for each page.
+    view: Option<Subscriber>,
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// What is asked for, now that this is known.
+    pub ask: Ask,
+    /// The place of the oldest event that was looked through, if that was not all that was asked for.
+    pub ended_at: Option<Position>,
+}
+
+impl From<Ask> for Placed {
+    fn from(ask: Ask) -> Self {
+        Self { ask, ended_at: None }
+    }
+}
+
+impl Search {
+    /// Whether nothing has been looked through yet.
+    #[must_use]
+    pub fn has_nothing(&self) -> bool {
+        self.found.newest == 0
+    }
+
+    /// Whether the same is asked for again and again: the newest of the view as it is now.
+    fn is_usual(&self) -> bool {
+        self.ask.since.is_none() && self.ask.before.is_none() && self.ask.through.is_none()
+    }
+
+    /// The next page ends below this one, and is as large as can be looked through in its time.
+    fn turn_page(&mut self, page: &Page, took: Duration) {
+        let in_time = page.bytes as u128 * PAGE_TIME.as_nanos() / took.as_nanos().max(1);
+        let bytes = usize::try_from(in_time).unwrap_or(PAGE).min(PAGE).min(page.bytes * GROWTH).min(MAX_LOOKED - self.looked);
+        self.page_ask.tail = Some(Tail::Newest((bytes * page.events / page.bytes.max(1)).max(1) as u64));
+        self.page_ask.through = Some(page.first.number - 1);
+    }
+}
+
 impl Lookback {
-    /// What `ask` becomes if it asks for the newest so many events: those above the place above which lie so many that match, with `reach` events
-    /// before the first of them.
+    /// Begins to look for the newest `count` that match.
+    #[must_use]
+    pub fn begin(&self, ask: &Ask, count: u64) -> Search {
+        let most = usize::try_from(count).unwrap_or(usize::MAX);
+        let page_ask = Ask { tail: Some(Tail::Newest(1)), follow: Follow::Retained, ..ask.clone() };
+        let mut search = Search { ask: ask.clone(), most, found: Found::default(), lately: None, looked: 0, page_ask, view: None };
+        search.lately = if search.is_usual() { self.found_lately.recall(&self.asked(most), self.now) } else { None };
+        search
+    }
+
+    /// Looks through the next page; true if another one may follow.
+    ///
+    /// # Errors
+    /// Nobody waits for it any more, and nothing was looked through.
+    pub fn look_on(&self, search: &mut Search, is_wanted: &dyn Fn() -> bool) -> Result<bool, GivenUp> {
+        if search.view.is_none() {
+            search.view = self.subscribe(&Ask { tail: Some(Tail::Newest(0)), ..Ask::default() }, is_wanted)?;
+        }
+        let began = Instant::now();
+        let known = search.lately.as_ref().map_or(0, |lately| lately.newest);
+        let wanted = search.most - search.found.matches.len();
+        let (page, here) = self.found_in(&search.page_ask, known, wanted, is_wanted)?;
+        search.found = here.followed_by(std::mem::take(&mut search.found), search.most);
+        search.looked += page.bytes;
+        let is_at_end = page.events == 0 || page.first.number <= known + 1;
+        if search.found.matches.len() >= search.most {
+            return Ok(false);
+        }
+        if let Some(lately) = search.lately.take_if(|_| is_at_end) {
+            return self.join(search, lately, is_wanted);
+        }
+        if is_at_end {
+            return Ok(false);
+        }
+        search.found.ended_at = Some(page.first);
+        if search.looked >= MAX_LOOKED {
+            return Ok(false);
+        }
+        search.turn_page(&page, began.elapsed());
+        Ok(true)
+    }
+
+    /// All that has come since others looked has been looked through: what they have found is below it.
+    fn join(&self, search: &mut Search, lately: Found, is_wanted: &dyn Fn() -> bool) -> Result<bool, GivenUp> {
+        let since = Ask { tail: Some(Tail::Above(lately.newest)), follow: Follow::Retained, ..Ask::default() };
+        let (known, ended_at) = (lately.newest, lately.ended_at);
+        let joined = lately.followed_by(search.found.clone(), search.most);
+        // If one of them has been dropped, there may be an older one in another channel.
+        let first = joined.first(search.most).unwrap_or(joined.newest);
+        let is_all = joined.matches.len() < search.most;
+        if !is_all && self.has_lost(&since, first.saturating_sub(1), joined.newest, is_wanted)? {
+            search.page_ask.through = Some(known);
+            return Ok(true);
+        }
+        search.found = Found { ended_at, ..joined };
+        let goes_on = ended_at.filter(|_| is_all).map(|place| place.number - 1);
+        search.page_ask.through = goes_on.or(search.page_ask.through);
+        Ok(goes_on.is_some())
+    }
+
+    /// Ends a search, and gives what its ask becomes: those above the place above which lie so many that match, with `reach` events before the first of them.
     ///
     /// # Errors
     /// Nobody waits for it any more.
-    pub fn place(&self, ask: &Ask, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<Ask, GivenUp> {
+    pub fn end(&self, search: Search, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<Placed, GivenUp> {
+        let is_usual = search.is_usual();
+        let Search { ask, most, mut found, view: _view, .. } = search;
+        if found.matches.len() >= most {
+            found.ended_at = None;
+        }
         let placed = |number| Ask { tail: Some(Tail::Above(number)), ..ask.clone() };
-        match ask.tail {
-            Some(Tail::Newest(0) | Tail::All | Tail::Above(_)) | None => Ok(ask.clone()),
-            Some(Tail::Newest(count)) => Ok(placed(self.before_newest(ask, count, reach, is_wanted)?)),
-        }
-    }
-
-    fn before_newest(&self, ask: &Ask, count: u64, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<u64, GivenUp> {
-        // As long as it looks the view stays, which would be made anew for each page.
-        let _view = self.subscribe(&Ask { tail: Some(Tail::Newest(0)), ..Ask::default() }, is_wanted)?;
-        let most = usize::try_from(count).unwrap_or(usize::MAX);
-        let is_usual = ask.since.is_none() && ask.before.is_none() && ask.through.is_none();
-        let found = match is_usual.then(|| self.recall(most, is_wanted)).transpose()?.flatten() {
-            Some(found) => found,
-            None => self.search(ask, most, is_wanted)?,
+        let begins = match found.first(most) {
+            None => found.newest,
+            // Nothing is around a match that lies before a control event.
+            Some(first) if found.matches.front() != Some(&first) => first - 1,
+            Some(first) => self.first_around(&ask, first, reach, is_wanted)? - 1,
         };
-        let (first, newest) = (found.first(most), found.newest);
+        let ended_at = found.ended_at;
         if is_usual {
-            self.found_lately.remember((self.sieve.key(), self.filter.clone(), most), self.now, found);
+            self.found_lately.remember(self.asked(most), self.now, found);
         }
-        let Some(first) = first else { return Ok(newest) };
+        Ok(Placed { ask: placed(begins), ended_at })
+    }
+
+    /// The first of the events before a match that are around it: at most `reach`, none before a control event, and no more than are held back for a match.
+    fn first_around(&self, ask: &Ask, of: u64, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<u64, GivenUp> {
         if reach == 0 {
-            return Ok(first - 1);
+            return Ok(of);
         }
-        let before =
-            Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(first - 1), follow: Follow::Retained, ..ask.clone() };
-        let page = self.page(&before, is_wanted, |_, _, _| {})?;
-        Ok(if page.events == 0 { first } else { page.first } - 1)
-    }
-
-    /// Looks for the newest `most` that match, page by page.
-    fn search(&self, ask: &Ask, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<Found, GivenUp> {
-        let (mut found, mut looked) = (Found::default(), 0);
-        let mut page_ask = Ask { tail: Some(Tail::Newest(FIRST_PAGE)), follow: Follow::Retained, ..ask.clone() };
-        while found.matches.len() < most {
-            let (page, here) = self.found_in(&page_ask, most - found.matches.len(), is_wanted)?;
-            found = here.followed_by(found, most);
-            looked += page.bytes;
-            if page.events == 0 || page.first <= 1 || looked >= MAX_LOOKED {
-                break;
-            }
-            let size = PAGE.min(MAX_LOOKED - looked) * page.events / page.bytes.max(1);
-            page_ask.tail = Some(Tail::Newest(u64::try_from(size.max(16)).unwrap_or(u64::MAX)));
-            page_ask.through = Some(page.first - 1);
-        }
-        Ok(found)
-    }
-
-    /// What somebody else has found lately, and what has come since.
-    fn recall(&self, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<Option<Found>, GivenUp> {
-        let Some(lately) = self.found_lately.recall(&(self.sieve.key(), self.filter.clone(), most), self.now) else {
-            return Ok(None);
-        };
-        let since = Ask { tail: Some(Tail::Above(lately.newest)), follow: Follow::Retained, ..Ask::default() };
-        let (_, here) = self.found_in(&since, most, is_wanted)?;
-        let found = lately.followed_by(here, most);
-        // If one of them has been dropped, there may be an older one in another channel.
-        let is_all = found.matches.len() < most;
-        let first = found.first(most).unwrap_or(found.newest);
-        Ok(if is_all || !self.has_lost(&since, first.saturating_sub(1), found.newest, is_wanted)? { Some(found) } else { None })
-    }
-
-    /// What is found in a page: of the matches the newest `most`.
-    fn found_in(&self, ask: &Ask, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<(Page, Found), GivenUp> {
-        let mut found = Found::default();
-        let page = self.page(ask, is_wanted, |number, event, room| {
-            let verdict = self.sieve.judge(event, room);
-            if verdict != Verdict::Miss {
-                found.earliest = found.earliest.or(Some(number));
-            }
-            if verdict == Verdict::Match {
-                found.matches.push_back(number);
-                found.keep(most);
+        let before = Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(of - 1), follow: Follow::Retained, ..ask.clone() };
+        let (mut around, mut held) = (VecDeque::new(), 0);
+        self.page(&before, is_wanted, |position, event| {
+            around.push_back((position.number, event.len()));
+            held += event.len();
+            let is_control = sse::kind_of(&event).is_some_and(sse::is_reserved);
+            while is_control && !around.is_empty() || held > MAX_WITHHELD {
+                held -= around.pop_front().map_or(held, |(_, length)| length);
             }
         })?;
-        found.newest = page.last;
+        Ok(around.front().map_or(of, |(number, _)| *number))
+    }
+
+    fn asked(&self, most: usize) -> Asked {
+        (self.sieve.key(), self.filter.clone(), most)
+    }
+
+    /// What is found in a page above the number `known`: of the matches the newest `most`. It is looked through from its newest event on, until they are
+    /// found or it is enough for now, so what has been looked through is always all above some place.
+    fn found_in(&self, ask: &Ask, known: u64, most: usize, is_wanted: &dyn Fn() -> bool) -> Result<(Page, Found), GivenUp> {
+        let mut events = Vec::new();
+        self.page(ask, is_wanted, |position, event| events.push((position, event)))?;
+        let (mut page, mut found, mut room, began) = (Page::default(), Found::default(), Vec::new(), Instant::now());
+        for (position, event) in events.iter().rev() {
+            page.add(*position, event);
+            if position.number <= known {
+                break;
+            }
+            let verdict = self.sieve.judge(event, &mut room);
+            if verdict != Verdict::Miss {
+                found.earliest = Some(position.number);
+            }
+            if verdict == Verdict::Match {
+                found.matches.push_front(position.number);
+            }
+            if found.matches.len() >= most || began.elapsed() > PAGE_TIME || !is_wanted() {
+                break;
+            }
+        }
+        self.sieve.count(page.bytes);
+        found.newest = page.last.number;
         Ok((page, found))
     }
 
@@ -217,8 +332,12 @@ impl Lookback {
     /// Nobody waits for it any more.
     pub fn following(&self, number: u64, reach: usize, is_wanted: &dyn Fn() -> bool) -> Result<usize, GivenUp> {
         let ask = Ask { tail: Some(Tail::Newest(reach as u64)), through: Some(number), follow: Follow::Retained, ..Ask::default() };
-        let mut newest_first = VecDeque::new();
-        self.page(&ask, is_wanted, |number, event, room| newest_first.push_front((number, self.sieve.judge(event, room))))?;
+        let (mut newest_first, mut room, mut looked) = (VecDeque::new(), Vec::new(), 0);
+        self.page(&ask, is_wanted, |position, event| {
+            looked += event.len();
+            newest_first.push_front((position.number, self.sieve.judge(&event, &mut room)));
+        })?;
+        self.sieve.count(looked);
         let back = newest_first.iter().position(|(_, verdict)| *verdict != Verdict::Miss);
         // What it depends on begins behind this number.
         let after = match back {
@@ -237,15 +356,10 @@ impl Lookback {
         Ok(self.subscribe(ask, is_wanted)?.is_none_or(|subscriber| subscriber.has_lost(after, through)))
     }
 
-    /// Reads a page, oldest event first, and shows each to `look`, with its number and memory to use.
-    fn page(
-        &self,
-        ask: &Ask,
-        is_wanted: &dyn Fn() -> bool,
-        mut look: impl FnMut(u64, &[u8], &mut Vec<u8>),
-    ) -> Result<Page, GivenUp> {
-        let (mut page, mut playback, mut room) = (Page::default(), None, Vec::new());
-        let Some(mut subscriber) = self.subscribe(ask, is_wanted)? else { return Ok(page) };
+    /// Reads a page, and shows each event, the oldest first.
+    fn page(&self, ask: &Ask, is_wanted: &dyn Fn() -> bool, mut show: impl FnMut(Position, Bytes)) -> Result<(), GivenUp> {
+        let mut playback = None;
+        let Some(mut subscriber) = self.subscribe(ask, is_wanted)? else { return Ok(()) };
         loop {
             if !is_wanted() {
                 return Err(GivenUp);
@@ -257,13 +371,14 @@ impl Lookback {
                     archivist.fetch(&self.filter, &archived, MAX_BATCH, &mut playback).into_events(&archived, &mut subscriber)
                 }
                 Reading::Gap(_) | Reading::Progress(_) => continue,
-                Reading::CaughtUp | Reading::Finished => {
-                    self.sieve.count(page.bytes);
-                    return Ok(page);
-                }
+                Reading::CaughtUp | Reading::Finished => return Ok(()),
             };
-            for part in &parts {
-                page.add(part, &mut |number, event| look(number, event, &mut room));
+            for mut part in parts {
+                while !part.is_empty() {
+                    let event = part.split_to(sse::length_of(&part, 1));
+                    let Some(position) = sse::position_of(&event) else { continue };
+                    show(position, event);
+                }
             }
         }
     }
@@ -281,21 +396,5 @@ impl Lookback {
             }
         }
         Err(GivenUp)
-    }
-}
-
-impl Page {
-    fn add(&mut self, part: &Bytes, look: &mut impl FnMut(u64, &[u8])) {
-        let mut rest = &part[..];
-        while !rest.is_empty() {
-            let (event, after) = rest.split_at(sse::length_of(rest, 1));
-            rest = after;
-            self.bytes += event.len();
-            let Some(position) = sse::position_of(event) else { continue };
-            self.first = if self.events == 0 { position.number } else { self.first };
-            self.last = position.number;
-            self.events += 1;
-            look(position.number, event);
-        }
     }
 }

@@ -4,6 +4,7 @@
 //! the file named for it. Streams over HTTP/1 leave hyper (`takeover`) and are written by a [`reactor`]; those over HTTP/2 are bodies
 //! ([`body`]). What is sent is the same ([`client`]). Nothing here knows where lines come from.
 
+mod accept;
 pub mod archived;
 pub mod body;
 pub mod client;
@@ -13,12 +14,14 @@ pub mod host;
 pub mod listener;
 pub mod lookback;
 pub mod origin;
+mod places;
 pub mod query;
 pub mod reactor;
 mod refusal;
 mod response;
 pub mod router;
 pub mod rules;
+mod shares;
 pub mod sifted;
 pub mod sifting;
 pub mod slots;

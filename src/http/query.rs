@@ -21,9 +21,10 @@
 
 use std::collections::BTreeSet;
 
-use hyper::{HeaderMap, header};
+use hyper::HeaderMap;
 use jiff::{SignedDuration, Timestamp};
 
+use super::accept;
 use crate::channel::{Ask, Filter, Follow, Tail};
 use crate::event::{ChannelName, Millis, is_plain};
 use crate::sieve::{Case, MAX_CONTEXT, MAX_EXPRESSION, MAX_EXPRESSIONS, Recipe};
@@ -98,12 +99,11 @@ pub fn read(
 ) -> Result<StreamQuery, BadQuery> {
     let mut names: Vec<_> = path.map(name_of_path).transpose()?.into_iter().collect();
     let mut ask = Ask::default();
-    let (mut format, mut heartbeat) = (accepted_format(headers), Heartbeat::Comment);
+    let (mut format, mut heartbeat) = (accept::format(headers), Heartbeat::Comment);
     let (mut must, mut must_not, mut case, mut types, mut context) = (Vec::new(), Vec::new(), Case::Counts, BTreeSet::new(), 0);
     for (name, value) in query.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))) {
         let (name, free, value) = (percent_decoded(name), value, percent_decoded(value));
-        // What people write freely comes from forms and `URLSearchParams`, for which `+` is a space.
-        let free_text = || percent_decoded(&free.replace('+', " "));
+        let free_text = |name| free_text(name, free);
         match &*name {
             "tail" => ask.tail = Some(tail("tail", &value)?),
             "since" => ask.since = Some(since(&value, now)?),
@@ -113,10 +113,10 @@ pub fn read(
             "channel" => names.push(value.parse().map_err(|_| BadQuery::Name(value.clone()))?),
             "lastEventId" => ask.last_event_id = value.parse().ok(),
             "ping" => heartbeat = if switch("ping", &value)? { Heartbeat::Ping } else { Heartbeat::Comment },
-            "grep" => must.push(expression("grep", free_text())?),
-            "grep-v" => must_not.push(expression("grep-v", free_text())?),
+            "grep" => must.push(expression("grep", free_text("grep")?)?),
+            "grep-v" => must_not.push(expression("grep-v", free_text("grep-v")?)?),
             "i" => case = if value.is_empty() || switch("i", &value)? { Case::Ignored } else { Case::Counts },
-            "type" => drop(types.insert(free_text())),
+            "type" => drop(types.insert(free_text("type")?)),
             "context" => context = number_of_context(&value)?,
             _ => {}
         }
@@ -132,6 +132,14 @@ pub fn read(
     }
     let recipe = Recipe::of(must, must_not, case, types);
     Ok(StreamQuery { filter: Filter::of(names.iter().cloned()), names, ask, format, heartbeat, recipe, context })
+}
+
+/// What people write freely: it comes from forms and `URLSearchParams`, for which `+` is a space. Bytes that are no text would look for what nobody meant.
+fn free_text(name: &'static str, value: &str) -> Result<String, BadQuery> {
+    String::from_utf8(percent_bytes(&value.replace('+', " "))).map_err(|bad| {
+        let value = String::from_utf8_lossy(bad.as_bytes()).chars().take(MAX_EXPRESSION).collect();
+        BadQuery::Value { name, value, expected: "UTF-8, each byte of it as %XX" }
+    })
 }
 
 /// What is too long for an expression is not repeated in the answer.
@@ -190,35 +198,6 @@ fn parsed<T: std::str::FromStr>(name: &'static str, value: &str, expected: &'sta
     value.parse().map_err(|_| BadQuery::Value { name, value: value.to_owned(), expected })
 }
 
-/// Plain text or JSON only if the client names it and likes it better than an event stream; of both the one that it likes better. Never a refusal.
-fn accepted_format(headers: &HeaderMap) -> Format {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let (mut text, mut json, mut stream) = (0.0_f32, 0.0, 0.0);
-    for entry in values.flat_map(|value| value.split(',')) {
-        let mut parts = entry.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or("").to_ascii_lowercase();
-        let quality = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok()).unwrap_or(1.0);
-        match kind.as_str() {
-            "text/plain" => text = quality,
-            "application/x-ndjson" => json = quality,
-            "text/event-stream" => stream = quality,
-            _ => {}
-        }
-    }
-    match () {
-        () if json > stream && json > text => Format::Ndjson,
-        () if text > stream => Format::Text,
-        () => Format::EventStream,
-    }
-}
-
-/// Whether the client says that it reads event streams.
-#[must_use]
-pub fn accepts_event_stream(headers: &HeaderMap) -> bool {
-    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.into_iter().any(|value| value.to_ascii_lowercase().contains("text/event-stream"))
-}
-
 /// A channel's name as it stands in a path, where clients may encode more than they must: `%7E` is `~`, `%2f` stays, as `%2F`.
 fn name_of_path(path: &str) -> Result<ChannelName, BadQuery> {
     let mut name = String::with_capacity(path.len());
@@ -238,6 +217,10 @@ fn name_of_path(path: &str) -> Result<ChannelName, BadQuery> {
 
 /// Percent-decoding without the form rule that `+` is a space: ids, names and times have a `+` and never a space.
 fn percent_decoded(text: &str) -> String {
+    String::from_utf8_lossy(&percent_bytes(text)).into_owned()
+}
+
+fn percent_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
@@ -249,7 +232,7 @@ fn percent_decoded(text: &str) -> String {
             rest = after;
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 /// The byte of two hexadecimal digits.
@@ -316,6 +299,11 @@ mod tests {
         }
         let long = query(&format!("grep={}", "x".repeat(1025))).unwrap_err().to_string();
         assert!(long.ends_with("for grep: expected at most 1024 bytes") && long.len() < 120, "{long}");
+        for bad in ["grep=%FE", "grep-v=a%C3&i", "type=%80"] {
+            let message = query(bad).unwrap_err().to_string();
+            assert!(message.ends_with(": expected UTF-8, each byte of it as %XX"), "{bad}: {message}");
+        }
+        assert!(query("grep=%C3%A4&unknown=%FE&lastEventId=%FE").is_ok());
         assert!(query(&"grep=x&".repeat(16)).is_ok());
         assert_eq!(query(&"grep=x&".repeat(17)), Err(BadQuery::TooMany));
         assert_eq!(query("channel=a//b"), Err(BadQuery::Name("a//b".into())));
@@ -327,21 +315,6 @@ mod tests {
         assert_eq!(id(&headers(&[])), "5-3".parse().ok());
         assert_eq!(id(&headers(&[("last-event-id", "5-4/a")])), "5-4/a".parse().ok());
         assert_eq!(id(&headers(&[("last-event-id", "garbage")])), None);
-    }
-
-    #[test]
-    fn plain_text_must_be_wanted_more() {
-        let format = |accept: &str| accepted_format(&headers(&[("accept", accept)]));
-        assert_eq!(format("text/plain"), Format::Text);
-        assert_eq!(format("text/plain;q=0.9, text/event-stream;q=0.5"), Format::Text);
-        assert_eq!(format("application/x-ndjson"), Format::Ndjson);
-        assert_eq!(format("application/x-ndjson, text/plain;q=0.5"), Format::Ndjson);
-        assert_eq!(format("application/x-ndjson;q=0.5, text/plain"), Format::Text);
-        for other in
-            ["*/*", "text/*", "text/event-stream", "text/event-stream, text/plain", "application/json", "text/html, */*;q=0.1"]
-        {
-            assert_eq!(format(other), Format::EventStream, "{other}");
-        }
     }
 
     #[test]

@@ -1,11 +1,18 @@
 //! Requests that are not answered, and what they are told; and what may be asked.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, Response, StatusCode};
+use serde::Serialize;
 
+use super::accept;
 use super::origin::Access;
-use super::query::BadQuery;
+use super::query::{BadQuery, Format};
 use super::response::{Content, closing, empty, text};
+use super::router::stream_head;
+use crate::sieve::Crowded;
+use crate::sse;
 
 /// The longest request target, in bytes.
 const MAX_TARGET: usize = 4096;
@@ -65,4 +72,61 @@ pub(super) fn preflight<B>(request: &Request<B>, access: &Access) -> Response<Co
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static(PREFLIGHT_AGE));
     }
     response
+}
+
+/// Of what there is no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Full {
+    /// All places for clients are taken.
+    Clients,
+    /// There are as many different filters as there may be.
+    Filters,
+    /// Many look back for `tail`.
+    Tail,
+    /// The daemon is about to end.
+    Ending,
+}
+
+impl Full {
+    fn line(self) -> String {
+        match self {
+            Self::Clients => "all places are taken; --max-clients sets how many there are".to_owned(),
+            Self::Filters => Crowded.to_string(),
+            Self::Tail => {
+                "too many clients with filters look for their newest events; come back later, or ask with tail=0".to_owned()
+            }
+            Self::Ending => "the server is about to end".to_owned(),
+        }
+    }
+}
+
+/// There is no room. An `EventSource` is told when to knock again; anybody else gets an error that says why.
+pub(super) fn busy<B>(request: &Request<B>, reason: Full) -> Response<Content> {
+    let wait = busy_wait();
+    if !accept::names_event_stream(request.headers()) {
+        let mut response = closing(text(StatusCode::SERVICE_UNAVAILABLE, &reason.line()));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
+        return response;
+    }
+    let mut block = Vec::new();
+    sse::preamble(&mut block, wait);
+    sse::control(&mut block, None, "busy", &Busy { retry: wait, reason });
+    let mut response = closing(stream_head(Format::EventStream));
+    *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
+    response
+}
+
+/// 15 to 60 s, in milliseconds: spread, so that those who were refused together do not come back together.
+fn busy_wait() -> u64 {
+    // Every new state has other keys; that is all the chance this needs.
+    15_000 + RandomState::new().build_hasher().finish() % 45_001
+}
+
+/// The data of a `busy` event.
+#[derive(Debug, Serialize)]
+struct Busy {
+    /// Milliseconds after which to come back.
+    retry: u64,
+    reason: Full,
 }

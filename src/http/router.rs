@@ -12,13 +12,11 @@
 //! time can cure (a full house) is a stream with a `busy` event, and only what it cannot is an error.
 
 use std::collections::HashSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, Version};
-use serde::Serialize;
 use tracing::warn;
 
 use super::archived::Archivist;
@@ -27,7 +25,7 @@ use super::host::BadHost;
 use super::lookback::Lookback;
 use super::origin::{Access, remedy};
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
-use super::refusal::{preflight, refuse, refuse_bodies, refuse_long_targets, with_allow};
+use super::refusal::{Full, busy, preflight, refuse, refuse_bodies, refuse_long_targets, with_allow};
 use super::response::{self, Content, closing, empty, text};
 use super::rules::House;
 use super::sifted::Lookers;
@@ -259,7 +257,7 @@ impl Site {
         // The place comes first, so that who waits outside costs nothing else.
         let Some(slot) = self.slots.take() else {
             self.metrics.refused_busy.add(1);
-            return Ok(busy(request, "all places are taken; --max-clients sets how many there are"));
+            return Ok(busy(request, Full::Clients));
         };
         let mut query = query;
         let lookback = self.sieve(request, query.recipe.take()).await?.map(|sieve| Lookback {
@@ -271,9 +269,10 @@ impl Site {
             found_lately: Arc::clone(&self.lookers.found_lately),
         });
         let over = || empty(StatusCode::NO_CONTENT);
+        let mut ended_at = None;
         if let Some(lookback) = &lookback {
-            let gone = || busy(request, "the server is about to end");
-            query.ask = self.place(lookback, &query).await.ok_or_else(gone)?;
+            let placed = self.place(lookback, &query).await.map_err(|why| busy(request, why))?;
+            (query.ask, ended_at) = (placed.ask, placed.ended_at);
         }
         let (subscriber, mut greeting) = self.subscribe(&query.filter, &query.ask, now).await.ok_or_else(over)?;
         self.metrics.streams.add(1);
@@ -281,7 +280,11 @@ impl Site {
             None => None,
             Some(lookback) => Some(Box::new(self.sifting(lookback, &query, &subscriber, &mut greeting).await)),
         };
-        Ok(self.open(&query, (subscriber, greeting), sifting, slot))
+        let mut response = self.open(&query, (subscriber, greeting), sifting, slot);
+        if let Some(place) = ended_at.and_then(|place| HeaderValue::from_str(&place.to_string()).ok()) {
+            response.headers_mut().insert("sse-bridge-tail", place);
+        }
+        Ok(response)
     }
 
     /// Subscribes to a view, and asks the disk for what has to be known before. `None` if the client has everything and nothing more will ever come.
@@ -335,41 +338,12 @@ impl Site {
     }
 }
 
-/// There is no room, and `why`. An `EventSource` is told when to knock again; anybody else gets an error that says it.
-pub(super) fn busy<B>(request: &Request<B>, why: &str) -> Response<Content> {
-    let wait = busy_wait();
-    if !query::accepts_event_stream(request.headers()) {
-        let mut response = closing(text(StatusCode::SERVICE_UNAVAILABLE, why));
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait / 1000));
-        return response;
-    }
-    let mut block = Vec::new();
-    sse::preamble(&mut block, wait);
-    sse::control(&mut block, None, "busy", &Busy { retry: wait });
-    let mut response = closing(stream_head(Format::EventStream));
-    *response.body_mut() = Content::Full(http_body_util::Full::new(block.into()));
-    response
-}
-
-/// 15 to 60 s, in milliseconds: spread, so that those who were refused together do not come back together.
-fn busy_wait() -> u64 {
-    // Every new state has other keys; that is all the chance this needs.
-    15_000 + RandomState::new().build_hasher().finish() % 45_001
-}
-
-/// The data of a `busy` event.
-#[derive(Debug, Serialize)]
-struct Busy {
-    /// Milliseconds after which to come back.
-    retry: u64,
-}
-
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The head of a stream: nobody on the way may keep, change or collect it.
-fn stream_head(format: Format) -> Response<Content> {
+pub(super) fn stream_head(format: Format) -> Response<Content> {
     let kind = match format {
         // Bare: some proxies decide about buffering by comparing exactly this.
         Format::EventStream => "text/event-stream",

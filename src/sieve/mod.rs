@@ -13,7 +13,7 @@
 //!
 //! # What it may cost
 //! Expressions are searched in linear time. An expression has at most [`MAX_EXPRESSION`] bytes and, made ready, about [`MAX_COMPILED`]; a recipe has at
-//! most [`MAX_EXPRESSIONS`] with [`MAX_STATES`] together, and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,
+//! most [`MAX_EXPRESSIONS`] with [`MAX_STATES`] together, so that a search has a bound for each byte; and all that are alive have [`table::MAX_SIEVES`] together. Whoever looks through events says when it is enough for now,
 //! between any two events.
 //!
 //! What has been looked through is remembered for a moment: live events are looked through once, however many clients share the sieve.
@@ -34,14 +34,20 @@ use regex::bytes::Regex;
 use crate::metrics::Metrics;
 use crate::sse;
 
-pub use context::Context;
+pub use context::{Context, MAX_WITHHELD};
 pub use recipe::{BadExpression, Case, MAX_COMPILED, MAX_CONTEXT, MAX_EXPRESSION, MAX_EXPRESSIONS, MAX_STATES, Recipe};
 pub use table::{Crowded, Refusal, Sieves};
 
 use memo::Memo;
 
 /// Tells one sieve from all others that there have been.
-pub type SieveKey = u64;
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SieveKey {
+    /// Its number.
+    pub number: u64,
+    /// Whether it is quick whatever the events are: an event of a mebibyte takes it some ten milliseconds at most.
+    pub is_light: bool,
+}
 
 /// A recipe, ready.
 #[derive(Debug)]
@@ -92,13 +98,14 @@ impl Sieve {
     ///
     /// # Errors
     /// An expression is not one, or too large.
-    pub fn new(key: SieveKey, recipe: Recipe, metrics: Arc<Metrics>) -> Result<Self, BadExpression> {
+    pub fn new(number: u64, recipe: Recipe, metrics: Arc<Metrics>) -> Result<Self, BadExpression> {
         let mut states = 0;
         let mut ready = |name: &'static str, expressions: &[String]| {
             let ready = |text: &String| recipe::ready(name, text, recipe.case, &mut states);
             expressions.iter().map(ready).collect::<Result<Vec<_>, _>>()
         };
         let (must, must_not) = (ready("grep", &recipe.must)?, ready("grep-v", &recipe.must_not)?);
+        let key = SieveKey { number, is_light: states <= recipe::LIGHT_STATES };
         Ok(Self { key, recipe, must, must_not, memo: Mutex::default(), metrics })
     }
 

@@ -22,8 +22,12 @@ pub const MAX_CONTEXT: usize = 100;
 pub const MAX_COMPILED: usize = 256 * 1024;
 
 /// How many states all expressions of one recipe may be in at once: their classes, as often as they are repeated, and the letters that are repeated.
-/// In the worst case a byte is compared with each of them, so this bounds what a byte may cost.
-pub const MAX_STATES: u64 = 256;
+/// In the worst case a byte is compared with each of them, which takes about eight nanoseconds for each: half a second for an event of a mebibyte. Nothing
+/// can stop a search inside an event, so this bounds how long it may take.
+pub const MAX_STATES: u64 = 64;
+
+/// With so few a search needs no more than a look into a table for a byte: all sets of them together fit into what it may remember.
+pub const LIGHT_STATES: u64 = 8;
 
 /// What is asked of events. Recipes that ask the same are equal, whatever their order was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,9 @@
 //! What filters cost, and their bounds.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 
+use crate::harness::parser::Message;
 use crate::harness::{Bridge, Get, Random, connect_narrow, eventually, lines as data_of, scale, seed};
 use crate::model::{names, passing, whole};
 use crate::pipes::{metric, wait_for_lines};
@@ -68,10 +70,12 @@ fn bad_expressions_are_told_where_and_cost_nothing() {
         ),
         (
             "grep=x%7B9999%7D",
-            "bad value 'x{9999}' for grep: too costly: all expressions together may have 256 classes, each as often as it is repeated\n",
+            "bad value 'x{9999}' for grep: too costly: all expressions together may have 64 classes, each as often as it is repeated\n",
         ),
         ("grep=%5Cw%7B60%7D", "bad value '\\w{60}' for grep: too large: repeat less, or use smaller classes\n"),
         ("grep=a%0A%28", "bad value 'a\u{FFFD}(' for grep: unclosed group, at character 3\n"),
+        ("grep=%FE&tail=0", "bad value '\u{FFFD}' for grep: expected UTF-8, each byte of it as %XX\n"),
+        ("type=a%C3", "bad value 'a\u{FFFD}' for type: expected UTF-8, each byte of it as %XX\n"),
         ("grep=a&context=101", "bad value '101' for context: expected a number up to 100\n"),
         ("grep=a&i=2", "bad value '2' for i: expected 0 or 1\n"),
         ("format=json", "bad value 'json' for format: expected text, ndjson or sse\n"),
@@ -101,7 +105,9 @@ fn too_many_filters_are_refused_in_a_way_that_heals() {
     assert_eq!(busy.status(), 200);
     let said = busy.rest();
     assert_eq!((said[0].event.as_str(), said[0].retry.is_some(), said[0].id.as_str()), ("busy", true, ""));
-    assert_eq!(metric(&bridge, "refused_filters_total"), 2);
+    assert!(said[0].data.ends_with(",\"reason\":\"filters\"}"), "{}", said[0].data);
+    assert_eq!(bridge.get("/events?grep=other&format=ndjson").status(), 503);
+    assert_eq!(metric(&bridge, "refused_filters_total"), 3);
     // One that is in use is shared, and streams without a filter are open to all.
     assert_eq!(bridge.get("/events?grep=7").status(), 200);
     assert_eq!(bridge.get("/events").status(), 200);
@@ -109,79 +115,93 @@ fn too_many_filters_are_refused_in_a_way_that_heals() {
     eventually("there is room again", || bridge.get("/events?grep=other").status(), |status| *status == 200);
 }
 
-/// Reads a stream in small pieces, slowly, from a kernel that holds next to nothing.
+/// Who reads a stream in small pieces, slowly, from a kernel that holds next to nothing.
+struct Slow {
+    query: &'static str,
+    socket: TcpStream,
+    got: Vec<u8>,
+    is_at_end: bool,
+}
+
+impl Slow {
+    fn new(bridge: &Bridge, query: &'static str) -> Self {
+        let mut socket = connect_narrow(bridge.port);
+        write!(socket, "GET /events?tail=all&{query} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
+        Self { query, socket, got: Vec::new(), is_at_end: false }
+    }
+
+    fn read_on(&mut self, block: &mut [u8]) {
+        let count = self.socket.read(block).unwrap();
+        self.got.extend_from_slice(&block[..count]);
+        self.is_at_end = count == 0;
+    }
+
+    fn body(&self) -> &[u8] {
+        &self.got[memchr::memmem::find(&self.got, b"\r\n\r\n").unwrap() + 4..]
+    }
+
+    /// The ids that it has got.
+    fn ids(&self) -> Vec<String> {
+        if !self.query.ends_with("ndjson") {
+            return ids(&crate::harness::parser::parse(self.body()).messages);
+        }
+        let id = |line: &str| {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            object["id"].as_str().unwrap_or("").to_owned()
+        };
+        std::str::from_utf8(self.body()).unwrap().lines().map(id).filter(|id| id.contains('/')).collect()
+    }
+
+    /// The ids that it is to get.
+    fn expected(&self, stream: &[Message]) -> Vec<String> {
+        let keeps: fn(&str) -> bool = |data| data.contains("keep");
+        ids(&match self.query {
+            "grep-v=keep" => passing(stream, |data| !data.contains("keep"), 0),
+            WITH_CONTEXT => passing(stream, keeps, 2),
+            _ => passing(stream, keeps, 0),
+        })
+    }
+}
+
+fn ids(messages: &[Message]) -> Vec<String> {
+    names(messages).into_iter().map(|(id, _)| id).collect()
+}
+
+const WITH_CONTEXT: &str = "grep=keep&context=2";
+
+fn kept_and_dropped(random: &mut Random) -> String {
+    let line = |random: &mut Random, number| {
+        let kind = ["keep", "drop", "drop", "drop"][random.below(4)];
+        format!("{kind} {number} {}\n", "x".repeat(random.below(1500)))
+    };
+    (0..3000).map(|number| line(random, number)).collect()
+}
+
 #[test]
 fn slow_clients_get_what_passes_and_hold_nobody_up() {
-    let mut random = Random::new(seed());
     let mut bridge = Bridge::start(&["--history", "16MiB"]);
-    let mut text = String::new();
-    for number in 0..3000 {
-        let kind = ["keep", "drop", "drop", "drop"][random.below(4)];
-        text.push_str(&format!("{kind} {number} {}\n", "x".repeat(random.below(1500))));
-    }
-    let queries = ["grep=keep&context=0", "grep=keep&context=2", "grep=keep&context=0&format=ndjson", "grep-v=keep"];
-    let mut slow: Vec<_> = (0..scale(8, 64))
-        .map(|number| {
-            let mut socket = connect_narrow(bridge.port);
-            let query = queries[number % queries.len()];
-            write!(socket, "GET /events?tail=all&{query} HTTP/1.0\r\nHost: localhost\r\n\r\n").unwrap();
-            (query, socket, Vec::new())
-        })
-        .collect();
+    let text = kept_and_dropped(&mut Random::new(seed()));
+    let queries = ["grep=keep&context=0", WITH_CONTEXT, "grep=keep&context=0&format=ndjson", "grep-v=keep"];
+    let mut slow: Vec<_> = (0..scale(8, 64)).map(|number| Slow::new(&bridge, queries[number % queries.len()])).collect();
     bridge.feed(text.as_bytes());
     bridge.end_input();
     bridge.wait_for_stderr("ended after");
     let mut fast = bridge.get("/events?tail=all&grep=keep&follow=0");
     let kept = text.lines().filter(|line| line.starts_with("keep")).count();
     assert_eq!(data_of(&fast.rest()).len(), kept);
-    let stream = whole(&bridge);
     let mut block = [0; 7000];
-    let mut open = slow.len();
-    while open > 0 {
-        for (_, socket, got) in &mut slow {
-            match socket.read(&mut block) {
-                Ok(0) => {}
-                Ok(count) => {
-                    got.extend_from_slice(&block[..count]);
-                    continue;
-                }
-                Err(error) => panic!("{error}"),
-            }
-            open -= usize::from(!got.ends_with(b"\r\n--"));
-            if !got.ends_with(b"\r\n--") {
-                got.extend_from_slice(b"\r\n--");
-            }
-        }
+    while slow.iter().any(|one| !one.is_at_end) {
+        slow.iter_mut().filter(|one| !one.is_at_end).for_each(|one| one.read_on(&mut block));
     }
-    for (query, _, got) in &slow {
-        let body = got.strip_suffix(b"\r\n--").unwrap();
-        let body = &body[memchr::memmem::find(body, b"\r\n\r\n").unwrap() + 4..];
-        let (matches, reach): (fn(&str) -> bool, usize) = match *query {
-            "grep-v=keep" => (|data| !data.contains("keep"), 0),
-            "grep=keep&context=2" => (|data| data.contains("keep"), 2),
-            _ => (|data| data.contains("keep"), 0),
-        };
-        let expected = names(&passing(&stream, matches, reach));
-        let mut got = if query.ends_with("ndjson") {
-            let of = |line: &str| {
-                serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{query}: {error}: {line}"))
-            };
-            let objects = std::str::from_utf8(body).unwrap().lines().map(of);
-            let named = objects.map(|object| {
-                let data = object["data"].as_str().map_or_else(|| object["data"].to_string(), str::to_owned);
-                (object["id"].as_str().unwrap_or("").to_owned(), data)
-            });
-            named.filter(|(id, _)| id.contains('/')).collect()
-        } else {
-            names(&crate::harness::parser::parse(body).messages)
-        };
+    let stream = whole(&bridge);
+    for one in &slow {
+        let (mut got, expected) = (one.ids(), one.expected(&stream));
         // One with a context that stood still inside a chunk that nobody could keep comes back with its id.
-        if reach > 0 && got.len() < expected.len() {
-            let (id, path) = (got.last().map_or("", |(id, _)| id).to_owned(), format!("/events?tail=all&{query}"));
-            got.extend(names(&bridge.get_with(&path, &[("Last-Event-ID", &id)]).rest()));
+        if one.query == WITH_CONTEXT && got.len() < expected.len() {
+            let id = got.last().cloned().unwrap_or_default();
+            got.extend(ids(&bridge.get_with(&format!("/events?tail=all&{}", one.query), &[("Last-Event-ID", &id)]).rest()));
         }
-        let strip = |named: Vec<(String, String)>| named.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-        assert_eq!(strip(got), strip(expected), "{query}");
+        assert_eq!(got, expected, "{}", one.query);
     }
 }
 

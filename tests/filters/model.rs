@@ -46,24 +46,33 @@ pub fn is_control(message: &Message) -> bool {
 
 /// What passes of a whole stream, with so many events around each match.
 pub fn passing(stream: &[Message], matches: fn(&str) -> bool, reach: usize) -> Vec<Message> {
-    let is_match = |at: usize| !is_control(&stream[at]) && matches(&stream[at].data);
-    let is_near = |one: usize, other: usize| {
-        let (low, high) = (one.min(other), one.max(other));
-        high - low <= reach && !stream[low..=high].iter().any(is_control)
-    };
-    let near =
-        |at: usize| (at.saturating_sub(reach)..stream.len().min(at + reach + 1)).any(|other| is_match(other) && is_near(at, other));
-    (0..stream.len()).filter(|at| is_control(&stream[*at]) || near(*at)).map(|at| stream[at].clone()).collect()
+    around(stream, &matching(stream, matches), 0, reach)
 }
 
-/// The newest `count` that match, and what passes with them.
+/// The newest `count` that match, each with so many events around it; an older match among those is one of them. If fewer match, everything that passes.
 pub fn newest(stream: &[Message], matches: fn(&str) -> bool, reach: usize, count: usize) -> Vec<Message> {
-    let matching: Vec<_> = (0..stream.len()).filter(|at| !is_control(&stream[*at]) && matches(&stream[*at].data)).collect();
+    let matching = matching(stream, matches);
     if count == 0 {
         return Vec::new();
     }
     let Some(index) = matching.len().checked_sub(count) else { return passing(stream, matches, reach) };
-    passing(&stream[matching[index].saturating_sub(reach)..], matches, reach)
+    let first = matching[index];
+    let before = (first.saturating_sub(reach)..first).rev().take_while(|at| !is_control(&stream[*at]));
+    around(stream, &matching[index..], before.last().unwrap_or(first), reach)
+}
+
+fn matching(stream: &[Message], matches: fn(&str) -> bool) -> Vec<usize> {
+    (0..stream.len()).filter(|at| !is_control(&stream[*at]) && matches(&stream[*at].data)).collect()
+}
+
+/// The events around these, and control events, from one on.
+fn around(stream: &[Message], matching: &[usize], from: usize, reach: usize) -> Vec<Message> {
+    let is_near = |one: usize, other: usize| {
+        let (low, high) = (one.min(other), one.max(other));
+        high - low <= reach && !stream[low..=high].iter().any(is_control)
+    };
+    let is_sent = |at: &usize| is_control(&stream[*at]) || matching.iter().any(|of| is_near(*at, *of));
+    (from..stream.len()).filter(is_sent).map(|at| stream[at].clone()).collect()
 }
 
 /// What makes events these events: ids and data; control events that are not of the stream say nothing of it.

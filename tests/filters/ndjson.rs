@@ -10,6 +10,21 @@ fn objects(text: &str) -> Vec<Value> {
 }
 
 #[test]
+fn the_form_is_the_one_that_is_liked_best() {
+    let bridge = Bridge::start(&[]);
+    for (accept, expected) in [
+        ("application/x-ndjson, text/event-stream", "application/x-ndjson"),
+        ("text/event-stream, application/x-ndjson", "text/event-stream"),
+        ("*/*, application/x-ndjson", "application/x-ndjson"),
+        ("text/event-stream;Q=0.1, text/plain;q=0.2", "text/plain; charset=utf-8"),
+        ("*/*", "text/event-stream"),
+    ] {
+        let get = bridge.get_with("/events?tail=0", &[("Accept", accept)]);
+        assert_eq!(get.header("content-type").as_deref(), Some(expected), "{accept}");
+    }
+}
+
+#[test]
 fn each_event_is_an_object_with_its_id_time_channel_type_and_data() {
     let mut bridge = Bridge::start(&["--event-type", "tick"]);
     bridge.feed("first \"quoted\"\nsecond\rpart\nthird \u{2028}\n".as_bytes());

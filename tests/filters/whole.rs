@@ -117,6 +117,34 @@ fn a_client_cut_after_every_byte_comes_back_and_has_each_event_once() {
     }
 }
 
+/// With `tail`, nothing is sent that is around none of the newest matches.
+#[test]
+fn the_newest_matches_come_with_what_is_around_them_and_nothing_else() {
+    let place = Directory::new();
+    let mut before = place.start(&[]);
+    feed_and_end(&mut before, "x\nmatch 1\ny\n");
+    before.signal("TERM");
+    assert_eq!(before.wait(), 0);
+    let mut bridge = place.start(&[]);
+    let large = "x".repeat(40_000);
+    feed_and_end(&mut bridge, &format!("z\nmatch 2\na\nmatch 3\nmatch 4 {large}\n{large}\nmatch 5\n"));
+    let tail = |count: usize, reach: usize| {
+        let events = all(bridge.get(&format!("/events?follow=0&grep=match&tail={count}&context={reach}")));
+        data_of(&events)
+            .iter()
+            .filter(|data| !data.starts_with('{'))
+            .map(|data| data[..data.len().min(7)].to_owned())
+            .collect::<Vec<_>>()
+    };
+    let rest = ["match 4", "xxxxxxx", "match 5"];
+    assert_eq!(tail(4, 1), [&["z", "match 2", "a", "match 3"][..], &rest].concat(), "a control event stands before it");
+    for reach in [3, 4, 5, 6] {
+        assert_eq!(tail(4, reach), [&["z", "match 2", "a", "match 3"][..], &rest].concat(), "context={reach} ends at it");
+    }
+    assert_eq!(tail(3, 2), [&["match 2", "a", "match 3"][..], &rest].concat(), "an older match is one of those around");
+    assert_eq!(tail(1, 2), rest[1..], "no more than can be held back for a match");
+}
+
 #[test]
 fn every_version_of_http_gives_the_same() {
     let mut random = Random::new(seed());

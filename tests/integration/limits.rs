@@ -31,7 +31,7 @@ fn a_full_house_asks_an_event_source_to_come_back_later() {
         assert_eq!((&*only.event, only.has_own_id), ("busy", false));
         let retry = only.retry.unwrap();
         assert!((15_000..=60_000).contains(&retry), "{retry}");
-        assert_eq!(only.data, format!("{{\"retry\":{retry}}}"));
+        assert_eq!(only.data, format!("{{\"retry\":{retry},\"reason\":\"clients\"}}"));
         waits.push(retry);
     }
     waits.sort_unstable();

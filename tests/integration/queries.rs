@@ -86,7 +86,7 @@ fn plain_text_is_the_lines_alone() {
         assert_eq!(get.header("content-type").as_deref(), Some("text/plain; charset=utf-8"), "{path} {accept}");
         assert_eq!(get.text(), plain, "{path} {accept}");
     }
-    for accept in ["*/*", "text/*", "text/event-stream", "text/plain, text/event-stream", "text/plain;q=0", "text/html", "", ","] {
+    for accept in ["*/*", "text/*", "text/event-stream", "text/event-stream, text/plain", "text/plain;q=0", "text/html", "", ","] {
         let get = bridge.get_with("/events?format=sse", &[("Accept", accept)]);
         assert_eq!(get.header("content-type").as_deref(), Some("text/event-stream"), "{accept}");
         let get = bridge.get_with("/events", &[("Accept", accept)]);

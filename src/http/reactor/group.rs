@@ -40,6 +40,8 @@ pub struct Group {
     pub edge: Cursor,
     /// What they do not want, and where they are with it.
     pub sifting: Option<Box<Sifting>>,
+    /// It has news that are still to be looked through.
+    pub is_due: bool,
     /// Their seats, at least one.
     pub seats: Vec<u32>,
 }

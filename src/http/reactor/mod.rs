@@ -7,12 +7,14 @@
 //! 2. It seats newcomers.
 //! 3. It *sweeps* each group whose view has news: reads it once, and sends the same bytes to each member, one write each.
 //! 4. Those who are behind have a turn each, for a bounded time: a chunk is read for it alone, and sent.
-//! 5. It visits those who have been silent or have stood still for long.
+//! 5. For those who do not want all, events are looked through, for a bounded time (`look`).
+//! 6. It visits those who have been silent or have stood still for long.
 //!
 //! While a round lasts, news gather; the next sweep sends them together. So chunks grow with the load, without a timer.
 //!
 //! Who wants what is on the disk alone is handed over to a reactor that does nothing else, and comes back when it has everything: nobody waits
-//! for the disk but those who read from it.
+//! for the disk but those who read from it. In the same way those who do not want all have reactors of their own, a live one and one for the disk:
+//! nobody waits for expressions but those who have some, and of these who has taken least time goes first.
 //!
 //! # Invariants
 //! - A seat is in exactly one place: *live* in one group, *behind* and in the queue once, or *stalled* with something pending.
@@ -27,6 +29,7 @@
 mod arrival;
 mod doors;
 mod group;
+mod look;
 mod seat;
 mod sweep;
 mod turn;
@@ -51,10 +54,12 @@ use tracing::debug;
 use super::archived::Archivist;
 use super::client::{Client, Ending};
 use super::crowd::Visitor;
+use super::shares::Shares;
 use crate::channel::{Doorbell, ViewKey};
 use crate::metrics::Metrics;
 
 use group::{Group, Kind};
+use look::Look;
 use seat::{Peer, Pending, Place, Room, Seat};
 use visits::{Tick, Visit, Visits};
 
@@ -179,6 +184,8 @@ pub struct Reactor {
     apart: Vec<Kind>,
     /// Those who are behind, each once; some may have left.
     behind: VecDeque<Visit>,
+    /// For whom events are to be looked through. Some may have left.
+    looks: Shares<Look>,
     visits: Visits,
     /// What goes out now.
     wire: Wire,
@@ -213,6 +220,7 @@ impl Reactor {
             fallen: Vec::new(),
             apart: Vec::new(),
             behind: VecDeque::new(),
+            looks: Shares::default(),
             visits: Visits::new(Instant::now(), tick),
             wire: Wire::default(),
             room: Room::default(),
@@ -233,6 +241,7 @@ impl Reactor {
             self.heed_the_end();
             self.sweep_all();
             self.give_turns();
+            self.look_through();
             self.make_visits();
             self.shrink();
         }
@@ -263,7 +272,7 @@ impl Reactor {
 
     /// How long nothing is to be done unless somebody says so; `None` is for ever.
     fn pause(&self) -> Option<Duration> {
-        let is_idle = self.behind.is_empty() && self.rung.is_empty();
+        let is_idle = self.behind.is_empty() && self.rung.is_empty() && self.looks.is_empty();
         // In this order: whoever comes behind `may_sleep` finds a sleeper and wakes it.
         if is_idle && self.door.bell.may_sleep() && self.door.is_empty() && self.is_ending == self.is_to_end() {
             return self.visits.pause(Instant::now());
@@ -317,7 +326,11 @@ impl Reactor {
     fn put_behind(&mut self, seat: u32) {
         let it = &mut self.seats[seat as usize];
         it.place = Place::Behind;
-        self.behind.push_back((seat, it.guest));
+        let visit = (seat, it.guest);
+        match &it.sifting {
+            None => self.behind.push_back(visit),
+            Some(sifting) => self.looks.add(sifting.key(), Look::ForOne(visit)),
+        }
     }
 
     /// The seat, if the same client still has it.

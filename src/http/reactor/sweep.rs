@@ -1,6 +1,7 @@
 //! News go to all who wait for them.
 
 use std::cell::OnceCell;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::group::{Group, Kind};
@@ -8,12 +9,12 @@ use super::seat::{Kept, Part, Pending, Sent};
 use super::wire::Wire;
 use super::{Fallen, GONE, Reactor};
 use crate::batch::MAX_BATCH;
-use crate::channel::Reading;
+use crate::channel::{Reading, ViewKey};
 use crate::http::client::Chunk;
 use crate::http::sifting::Enough;
 
 /// What a look at a group's view leads to.
-enum News {
+pub(super) enum News {
     /// This is sent to all.
     Chunk(Chunk),
     /// There is something, but not for them.
@@ -25,44 +26,65 @@ enum News {
 }
 
 impl Reactor {
-    /// Sweeps every group whose view has news.
+    /// Sweeps every group whose view has news. Where they have to be looked through first, that is left for later.
     pub(super) fn sweep_all(&mut self) {
         self.door.bell.take(&mut self.rung);
         self.rung.sort_unstable();
         self.rung.dedup();
         let mut again = std::mem::take(&mut self.swept);
-        for view in self.rung.drain(..) {
-            let mut is_more = false;
-            for (kind, group) in self.groups.range_mut(Kind::first_of(view)..).take_while(|(kind, _)| kind.view == view) {
-                match look(group, *kind) {
-                    News::CaughtUp => continue,
-                    News::Apart => self.apart.push(*kind),
-                    News::Nothing => {}
-                    News::Chunk(chunk) => {
-                        self.wire.fill(&[], &chunk, kind.framing);
-                        self.equipment.metrics.stream_bytes.add((chunk.length() * group.seats.len()) as u64);
-                        self.sweeps = self.sweeps.wrapping_add(1);
-                        let kept = OnceCell::new();
-                        let keep = || kept.get_or_init(|| self.room.keep(&self.wire, &chunk.again)).clone();
-                        let fallen = group.members_from(self.sweeps).filter_map(|number| {
-                            let sent = self.seats[number as usize].send(&self.wire, 0, self.now);
-                            fallen(number, sent, &self.wire, &chunk, keep)
-                        });
-                        self.fallen.extend(fallen);
-                    }
-                }
-                is_more = true;
+        let mut rung = std::mem::take(&mut self.rung);
+        for view in rung.drain(..) {
+            let (mut is_more, mut from) = (false, Bound::Included(Kind::first_of(view)));
+            while let Some(kind) = self.next_group(view, from) {
+                from = Bound::Excluded(kind);
+                is_more |= if kind.sieve.is_some() { self.will_look(kind) } else { self.sweep(kind) };
             }
             if is_more {
                 again.push(view); // there may be more by then
             }
         }
-        self.swept = std::mem::replace(&mut self.rung, again);
+        (self.swept, self.rung) = (rung, again);
         self.let_fall();
     }
 
+    fn next_group(&self, view: ViewKey, from: Bound<Kind>) -> Option<Kind> {
+        let (kind, _) = self.groups.range((from, Bound::Unbounded)).next()?;
+        (kind.view == view).then_some(*kind)
+    }
+
+    /// Sends a group what is new; false if it has everything.
+    fn sweep(&mut self, kind: Kind) -> bool {
+        let news = self.groups.get_mut(&kind).map_or(News::CaughtUp, |group| look(group, kind));
+        self.spread(kind, news)
+    }
+
+    /// Sends all of a group what a look has led to; false if they have everything.
+    pub(super) fn spread(&mut self, kind: Kind, news: News) -> bool {
+        match news {
+            News::CaughtUp => return false,
+            News::Apart => self.apart.push(kind),
+            News::Nothing => {}
+            News::Chunk(chunk) => self.send_to_all(kind, &chunk),
+        }
+        true
+    }
+
+    fn send_to_all(&mut self, kind: Kind, chunk: &Chunk) {
+        let Some(group) = self.groups.get(&kind) else { return };
+        self.wire.fill(&[], chunk, kind.framing);
+        self.equipment.metrics.stream_bytes.add((chunk.length() * group.seats.len()) as u64);
+        self.sweeps = self.sweeps.wrapping_add(1);
+        let kept = OnceCell::new();
+        let keep = || kept.get_or_init(|| self.room.keep(&self.wire, &chunk.again)).clone();
+        let fallen = group.members_from(self.sweeps).filter_map(|number| {
+            let sent = self.seats[number as usize].send(&self.wire, 0, self.now);
+            fallen(number, sent, &self.wire, chunk, keep)
+        });
+        self.fallen.extend(fallen);
+    }
+
     /// Those who did not take what all were sent leave their groups.
-    fn let_fall(&mut self) {
+    pub(super) fn let_fall(&mut self) {
         let mut fallen = std::mem::take(&mut self.fallen);
         for (number, pending) in fallen.drain(..) {
             match pending {
@@ -91,7 +113,8 @@ fn fallen(number: u32, sent: Sent, wire: &Wire, chunk: &Chunk, keep: impl Fn() -
     }
 }
 
-fn look(group: &mut Group, kind: Kind) -> News {
+/// Reads on for a group.
+pub(super) fn look(group: &mut Group, kind: Kind) -> News {
     let from = group.edge.clone();
     match group.hanging.read(&mut group.edge, MAX_BATCH) {
         Reading::Events(events) => {

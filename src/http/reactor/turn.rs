@@ -37,7 +37,7 @@ impl Reactor {
         }
     }
 
-    fn give_turn(&mut self, number: u32) {
+    pub(super) fn give_turn(&mut self, number: u32) {
         let seat = &mut self.seats[number as usize];
         if let Some(pending) = seat.pending.take() {
             return self.go_on(number, pending);
@@ -73,7 +73,8 @@ impl Reactor {
     fn read_archived(&mut self, number: u32, archived: &Archived) {
         let Manner::Archived(archivist) = &self.manner else { return self.hand_over(number) };
         let Seat { subscriber, sifting, format, playback, .. } = &mut *self.seats[number as usize];
-        let fetched = archivist.fetch(&subscriber.filter(), archived, TURN, playback);
+        let room = if sifting.is_some() { MAX_BATCH } else { TURN };
+        let fetched = archivist.fetch(&subscriber.filter(), archived, room, playback);
         match fetched.into_chunk(archived, subscriber, sifting.as_deref_mut(), *format) {
             Some(chunk) => self.send(number, &[], &chunk, Part::Inner),
             None => self.look_on(number),
@@ -170,7 +171,7 @@ impl Reactor {
             None => {
                 let hanging = seat.subscriber.hang(&self.door.bell);
                 let sifting = seat.sifting.as_ref().map(|sifting| Box::new(sifting.shared()));
-                self.groups.insert(kind, Group { hanging, edge: cursor.clone(), sifting, seats: vec![number] });
+                self.groups.insert(kind, Group { hanging, edge: cursor.clone(), sifting, is_due: false, seats: vec![number] });
                 seat.place = Place::Live(0);
                 self.rung.push(kind.view); // what came before the bell was hung up did not ring it
             }
