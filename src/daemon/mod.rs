@@ -26,7 +26,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::TaskTracker;
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 use crate::config::told::Told;
 use crate::config::{Addresses, AtEof, Config, Logging};
@@ -265,7 +265,7 @@ async fn stop_request(signals: &mut Signals, has_terminal: bool) -> Signal {
         match signals.next().await {
             Request::Stop(signal) => return signal,
             Request::Hangup if has_terminal => return Signal::SIGHUP,
-            Request::Hangup => {}
+            Request::Hangup => info!("nothing to reload: the daemon is about to stop"),
         }
     }
 }
