@@ -4,12 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each room: the rooms it may use.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
     ("errno", &[]),
-    ("source", &["errno", "event"]),
+    ("pulse", &[]),
+    ("source", &["errno", "event", "pulse"]),
     ("clock", &["event"]),
     ("expression", &[]),
     ("mapping", &["event", "framing", "sse"]),
@@ -20,7 +21,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("store", &["batch", "errno", "event", "sse"]),
     ("channel", &["batch", "event", "sse"]),
     ("pipeline", &["source", "framing", "mapping", "shaping", "store", "channel", "event", "metrics", "clock", "sse"]),
-    ("http", &["channel", "store", "batch", "errno", "event", "mapping", "sieve", "sse", "metrics", "clock"]),
+    ("http", &["channel", "store", "batch", "errno", "event", "mapping", "pulse", "sieve", "sse", "metrics", "clock"]),
     ("config", &["channel", "errno", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
     ("cat", &["config", "daemon", "errno", "event", "expression", "sse"]),
     ("history", &["config", "errno", "event", "store"]),
@@ -28,7 +29,7 @@ const MAY_USE: [(&str, &[&str]); 20] = [
         "daemon",
         &[
             "cat", "config", "errno", "history", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock",
-            "event", "sieve",
+            "event", "pulse", "sieve",
         ],
     ),
 ];
