@@ -9,8 +9,10 @@
     reason = "tests panic and print on purpose"
 )]
 
+mod guest;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod real;
 mod units;
 
 /// Where the units are.
