@@ -36,14 +36,21 @@ fn now() -> u64 {
 
 /// All who are looked after. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Pulses(Arc<Mutex<Vec<(String, Weak<AtomicU64>)>>>);
+pub struct Pulses(Arc<Mutex<Vec<Watched>>>);
+
+/// Somebody who is looked after.
+#[derive(Debug)]
+struct Watched {
+    name: String,
+    pulse: Weak<AtomicU64>,
+}
 
 impl Pulses {
     /// Looks after this worker, for as long as somebody has its pulse.
     pub fn watch(&self, name: &str, pulse: &Pulse) {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.retain(|(_, pulse)| pulse.strong_count() > 0);
-        watched.push((name.to_owned(), Arc::downgrade(&pulse.0)));
+        watched.retain(|worker| worker.pulse.strong_count() > 0);
+        watched.push(Watched { name: name.to_owned(), pulse: Arc::downgrade(&pulse.0) });
     }
 
     /// Who has been busy for longer than this without a sign of life.
@@ -56,7 +63,7 @@ impl Pulses {
             since != WAITS && now.saturating_sub(since) > limit
         };
         let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.iter().find(|(_, pulse)| pulse.upgrade().is_some_and(|pulse| is_stuck(&pulse))).map(|(name, _)| name.clone())
+        watched.iter().find(|worker| worker.pulse.upgrade().is_some_and(|pulse| is_stuck(&pulse))).map(|worker| worker.name.clone())
     }
 }
 
