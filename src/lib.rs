@@ -56,6 +56,8 @@ pub mod pause;
 
 pub mod clock;
 
+pub mod pulse;
+
 pub mod config;
 
 pub mod history;
@@ -76,6 +78,7 @@ use config::said::variables::oddities;
 use config::told::{Read, Told};
 use config::world::World;
 use daemon::exit::Fatal;
+use daemon::inherited::Inherited;
 use daemon::telemetry;
 
 /// The whole program: arguments in, exit code out.
@@ -95,7 +98,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         telemetry::start(logging);
         return cat::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_cat(error), logging));
     }
-    let (told, world) = (Told::new(arguments, matches), World::look());
+    // Before anything else is opened: they are known by their numbers.
+    let inherited = match Inherited::take() {
+        Ok(inherited) => inherited,
+        Err(error) => return refuse(&Fatal::not_inherited(&error), Logging::usual()),
+    };
+    let (told, world) = (Told::new(arguments, matches), World { listeners: inherited.addresses(), ..World::look() });
     let Read { layer, config } = match told.read(&world) {
         Ok(read) => read,
         Err((error, logging)) => return refuse(&error.into(), logging),
@@ -110,7 +118,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let told = if layer.config.is_empty() { None } else { Some(told) };
-    daemon::run(config, told, logging)
+    daemon::run(config, told, logging, inherited)
 }
 
 /// `--help` and `--version`, for whoever asked.

@@ -19,6 +19,7 @@ use sse_bridge::http::reactor::{After, Equipment, Newcomer, Reactors, Ticket};
 use sse_bridge::http::slots::Slots;
 use sse_bridge::metrics::Metrics;
 use sse_bridge::pipeline::{Fittings, Manner, Pipeline, Writer};
+use sse_bridge::pulse::Pulses;
 use sse_bridge::sse;
 use sse_bridge::store::Store;
 use tokio::sync::{Semaphore, mpsc};
@@ -47,8 +48,14 @@ impl Stage {
         let channel = channels.open("x".parse().unwrap());
         let metrics: Arc<Metrics> = Arc::default();
         let (give_back, _) = mpsc::channel(1);
-        let equipment =
-            Equipment { ending: Ending::default(), metrics: Arc::clone(&metrics), write_timeout: PATIENCE, tick, give_back };
+        let equipment = Equipment {
+            ending: Ending::default(),
+            metrics: Arc::clone(&metrics),
+            write_timeout: PATIENCE,
+            tick,
+            give_back,
+            pulses: Pulses::default(),
+        };
         let (reactors, threads) = Reactors::new(1, &equipment, None).unwrap();
         for reactor in threads {
             thread::spawn(move || reactor.run());

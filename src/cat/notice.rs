@@ -60,6 +60,7 @@ fn gap(told: &Value) -> String {
         "truncated" => "the file was cut",
         "overwritten" => "the file was written anew",
         "vanished" => "the file went away before it was read to its end",
+        "crash" => "the server was killed, and what it had read last may be lost",
         other => other,
     };
     if !reason.is_empty() {

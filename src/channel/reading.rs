@@ -88,6 +88,8 @@ pub enum Reason {
     Overwritten,
     /// The file went away before it was read to its end.
     Vanished,
+    /// The daemon was killed between taking bytes out of a pipe and storing them.
+    Crash,
     /// The source gave more than its `--rate-limit`.
     RateLimit,
     /// The event stream that is the source has a gap itself.

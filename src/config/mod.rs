@@ -120,6 +120,8 @@ pub enum Addresses {
     Loopback(u16),
     /// Exactly these.
     These(Vec<SocketAddr>),
+    /// Those of sockets that were inherited.
+    Inherited(Vec<SocketAddr>),
 }
 
 /// What happens when the input has ended.
@@ -181,7 +183,7 @@ impl Config {
             return Err(invalid(format!("--history {} is too small", bytesize::ByteSize(history)), "it takes at least 256KiB"));
         }
         Ok(Self {
-            listen: addresses(layer)?,
+            listen: addresses(layer, world)?,
             tail: layer.tail.unwrap_or(Tail::Newest(10)),
             history: usize::try_from(history).map_err(|_| invalid("--history is too large for this machine", "say less"))?,
             state: State::check(layer, world)?,
@@ -255,18 +257,41 @@ fn time_within(name: &str, value: Duration, (least, most): (Duration, Duration))
     Err(invalid(format!("{name} {value:?} is out of bounds"), format!("it takes {least:?} to {most:?}")))
 }
 
-fn addresses(layer: &Layer) -> Result<Addresses, ConfigError> {
+fn addresses(layer: &Layer, world: &World) -> Result<Addresses, ConfigError> {
+    if !world.listeners.is_empty() {
+        return inherited(layer, &world.listeners);
+    }
     let port = layer.port.unwrap_or(USUAL_PORT);
     if layer.listen.is_empty() {
         return Ok(Addresses::Loopback(port));
     }
     let addresses = listener::resolve(&layer.listen, port)?;
+    check_public(layer, &addresses, "put a proxy that asks who it is in front, and leave --listen out")?;
+    Ok(Addresses::These(addresses))
+}
+
+/// Where to listen is said by whoever opened the sockets, and by nobody else.
+fn inherited(layer: &Layer, addresses: &[SocketAddr]) -> Result<Addresses, ConfigError> {
+    let said = if layer.listen.is_empty() { layer.port.map(|_| "--port") } else { Some("--listen") };
+    if let Some(option) = said {
+        let listed: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        return Err(invalid(
+            format!("{option} says where to listen, and so does the socket unit, which listens on {}", listed.join(" and ")),
+            format!("leave {option} out; systemctl edit sse-bridge.socket changes where it listens"),
+        ));
+    }
+    check_public(layer, addresses, "systemctl edit sse-bridge.socket changes where it listens")?;
+    Ok(Addresses::Inherited(addresses.to_vec()))
+}
+
+/// Whether everybody may read who reaches these addresses.
+fn check_public(layer: &Layer, addresses: &[SocketAddr], otherwise: &str) -> Result<(), ConfigError> {
     match addresses.iter().find(|address| !is_loopback(address)) {
         Some(public) if layer.allow_anonymous != Some(true) => Err(invalid(
             format!("refused to listen on {public}: everybody who reaches it could read"),
-            "--allow-anonymous if that is meant; otherwise leave --listen out and put a proxy that asks who it is in front",
+            format!("--allow-anonymous if that is meant; otherwise {otherwise}"),
         )),
-        _ => Ok(Addresses::These(addresses)),
+        _ => Ok(()),
     }
 }
 

@@ -4,6 +4,7 @@ use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct World {
     pub memory_limit: Option<u64>,
     /// The directory that a service manager has made for what survives: the first in `$STATE_DIRECTORY`.
     pub state_directory: Option<PathBuf>,
+    /// Where sockets listen that the daemon was started with; whoever has taken them says so.
+    pub listeners: Vec<SocketAddr>,
     /// The variables of its environment that may be meant for us.
     pub variables: Vec<(String, OsString)>,
 }
@@ -60,6 +63,7 @@ impl World {
             hostname: nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).filter(|name| !name.is_empty()),
             memory_limit: memory_limit(Path::new("/")),
             state_directory: env::var_os("STATE_DIRECTORY").and_then(|list| first_of(&list)),
+            listeners: Vec::new(),
             variables: variables::ours(env::vars_os()),
         }
     }

@@ -14,6 +14,7 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::inherited::NotInherited;
 use crate::cat;
 use crate::cat::memory::NoMemory;
 use crate::config::ConfigError;
@@ -46,6 +47,14 @@ impl Fatal {
     #[must_use]
     pub fn panicked(task: &str) -> Self {
         Self { code: 1, message: format!("the task '{task}' panicked"), hint: Some("this is a bug; please report it".to_owned()) }
+    }
+
+    /// A service manager has passed what cannot be used.
+    #[must_use]
+    pub fn not_inherited(error: &NotInherited) -> Self {
+        let hint = "FileDescriptorName= in the socket unit gives it its name: 'http', or that of the channel of a named pipe \
+                    (systemctl edit sse-bridge.socket)";
+        Self { code: 2, message: chain(error), hint: Some(hint.to_owned()) }
     }
 
     /// The command of `run` could not be started: the codes are those of a shell.

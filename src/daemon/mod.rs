@@ -7,16 +7,23 @@
 mod commands;
 pub mod exit;
 mod heap;
+pub mod inherited;
+mod journal;
+mod keeping;
+mod listening;
 mod reading;
 mod reload;
 pub mod signals;
 mod sources;
 mod start;
+mod supervision;
+mod supervisor;
 mod tasks;
 pub mod telemetry;
 mod telling;
 mod upkeep;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,20 +36,24 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 use crate::config::told::Told;
-use crate::config::{Addresses, AtEof, Config, Logging};
+use crate::config::{AtEof, Config, Logging};
+use crate::http;
 use crate::http::client::Ending;
 use crate::http::router::Site;
 use crate::http::slots::Slots;
-use crate::http::{self, listener};
 use crate::metrics::Metrics;
 use crate::source::command::Groups;
 use crate::store::History;
 
 use commands::{NothingStays, say_who_is_waited_for};
 use exit::Fatal;
+use inherited::Inherited;
+use keeping::Keeping;
 use reload::Settled;
 use signals::{Request, Signals};
 use sources::Sources;
+use start::Handed;
+use supervision::Supervision;
 use tasks::{Done, Tasks};
 use telling::say_how_it_ended;
 
@@ -61,6 +72,8 @@ const STOP_KILLED: Duration = Duration::from_secs(3);
 const STOP_KILLED_AT_ONCE: Duration = Duration::from_millis(300);
 const STOP_SENDING: Duration = Duration::from_millis(300);
 const STOP_CLOSING: Duration = Duration::from_millis(300);
+/// What the service manager allows for a machine that is busy.
+const STOP_SLACK: Duration = Duration::from_secs(5);
 
 /// The name of the task that looks after the state directory.
 const UPKEEP: &str = "state directory";
@@ -70,8 +83,8 @@ const ARRIVAL: Duration = Duration::from_millis(300);
 
 /// Runs the daemon until it ends; says why if that is an error. `told` is what is read again when somebody wants that.
 #[must_use]
-pub fn run(config: Config, told: Option<Told>, logging: Logging) -> ExitCode {
-    match start_and_run(config, told, logging) {
+pub fn run(config: Config, told: Option<Told>, logging: Logging, inherited: Inherited) -> ExitCode {
+    match start_and_run(config, told, logging, inherited) {
         Ok(code) => code,
         Err(fatal) => {
             error!("{}", fatal.line());
@@ -80,19 +93,19 @@ pub fn run(config: Config, told: Option<Told>, logging: Logging) -> ExitCode {
     }
 }
 
-fn start_and_run(config: Config, told: Option<Told>, logging: Logging) -> Result<ExitCode, Fatal> {
+fn start_and_run(config: Config, told: Option<Told>, logging: Logging, mut inherited: Inherited) -> Result<ExitCode, Fatal> {
     raise_file_limit();
-    let listeners = match &config.listen {
-        Addresses::Loopback(port) => listener::bind_loopback(*port)?,
-        Addresses::These(addresses) => listener::bind(addresses)?,
-    };
+    inherited.check(&config.feeds).map_err(|error| Fatal::not_inherited(&error))?;
+    let (addresses, keeping) = (inherited.addresses(), Keeping::default());
+    let listeners = listening::listen(&config.listen, &mut inherited, &keeping)?;
+    let handed = Handed { listeners, addresses, pipes: inherited.pipes, keeping };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Fatal::unexpected("could not start the runtime", &error))?;
     let (groups, at_eof) = (Groups::default(), config.at_eof);
     let _nothing_stays = NothingStays(groups.clone());
-    let daemon = async { Daemon::start(config, (told, logging), listeners, groups.clone())?.run().await };
+    let daemon = async { Daemon::start(config, (told, logging), handed, groups.clone())?.run().await };
     runtime.block_on(daemon)?;
     // However it came to its end: of `make` that was interrupted nobody should think that it is done.
     Ok(if at_eof == AtEof::Serve { ExitCode::SUCCESS } else { groups.exit_code().into() })
@@ -142,6 +155,10 @@ struct Daemon {
     /// What is read again after a hangup, if there is a file; and what of it cannot change.
     told: Option<Told>,
     settled: Settled,
+    /// Where sockets listen that were inherited.
+    inherited: Vec<SocketAddr>,
+    /// What the service manager is told.
+    supervision: Supervision,
     site: Arc<Site>,
     /// The port that the title names.
     port: u16,
@@ -189,6 +206,7 @@ impl Daemon {
                     Done::Listener => return Err(Fatal::panicked("listener")),
                     Done::Upkeep => return Err(Fatal::panicked(UPKEEP)),
                 },
+                due = self.supervision.due() => self.supervision.tell(due, &self.site.channels, &self.slots),
                 request = self.signals.next() => {
                     let signal = match request {
                         Request::Stop(signal) => Some(signal),
@@ -208,12 +226,22 @@ impl Daemon {
         tokio::select! {
             _ = timeout_at(deadline, everybody_has_everything(&self.slots, &self.metrics, self.retry)) => {}
             signal = stop_request(&mut self.signals, self.has_terminal) => return self.stop(Duration::ZERO, signal).await,
+            () = self.supervision.go_on_feeding() => {}
         }
         self.stop(deadline.saturating_duration_since(Instant::now()), Signal::SIGTERM).await
     }
 
+    /// The service manager waits for as long as the stop may take.
+    fn say_that_it_stops(&self, patience: Duration) {
+        let commands = self.grace.map_or(Duration::ZERO, |grace| STOP_COMMANDS + grace + STOP_KILLED);
+        let clients = STOP_SENDING.max(patience) + STOP_CLOSING;
+        let status = if self.groups.count() > 0 { "stopping; commands have their time to end" } else { "stopping" };
+        supervision::stopping(STOP_READING + commands + STOP_STORING + clients + STOP_SLACK, status);
+    }
+
     /// Stops in the order of the data's way, commands by this signal. `patience` is for clients that are still taking their last bytes.
     async fn stop(mut self, patience: Duration, signal: Signal) -> Result<(), Fatal> {
+        self.say_that_it_stops(patience);
         let in_order = async {
             self.groups.stop(signal);
             self.sources.stop();
@@ -236,6 +264,7 @@ impl Daemon {
         };
         tokio::select! {
             () = in_order => {}
+            () = self.supervision.go_on_feeding() => {}
             _ = stop_request(&mut self.signals, self.has_terminal) => {
                 self.groups.kill();
                 // So that it is known how they ended.

@@ -1,9 +1,11 @@
 //! Starts what reads one source: a thread for each stream, each named pipe and each command, and one for all files.
 
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
+
+use tracing::warn;
 
 use super::STDIN;
 use super::exit::Fatal;
@@ -19,11 +21,14 @@ use crate::pipeline::lanes::{self, Lanes, Manners};
 use crate::pipeline::middle::MayFlush;
 use crate::pipeline::{self, Manner, Outcome, Pipeline, Writer};
 use crate::source::command::{Command, Output, Restart, Runner, What};
+use crate::source::fifo::keeper::{Keeper, Kept};
+use crate::source::fifo::taken::Mark;
 use crate::source::fifo::{Fifo, Make};
 use crate::source::file::{Files, Follower, Opening, Options, Orders, Records, Stored, Wanted};
 use crate::source::stream::Stream;
 use crate::source::tee::Tee;
-use crate::source::{SourceKey, Stop};
+use crate::source::{Paths, SourceKey, Stop, reason};
+use crate::store::disk::layout;
 
 /// The name of the task that follows files.
 pub const FILES: &str = "files";
@@ -54,7 +59,7 @@ impl Sources {
     ) -> Result<(), Fatal> {
         let (source, way) = (feed.source.clone(), feed.way.clone());
         let stop = self.note(key, feed)?;
-        match source {
+        match source.clone() {
             Source::Stdin { channel } => {
                 let stream = Stream::stdin(stop).map_err(|error| Fatal::unexpected("could not use standard input", &error))?;
                 let tee = (self.tee == Copying::ToStdout).then(Tee::new);
@@ -66,7 +71,7 @@ impl Sources {
                 self.stream(key, &channel.to_string(), channel, stream, None, &way, tasks)
             }
             Source::Fifo { channel, path, make } => {
-                let fifo = Fifo::new(path, make, stop);
+                let fifo = self.surviving(&source, Fifo::new(path, make, stop), &channel);
                 self.fifo(key, channel, fifo, make, &way, (kept, looked.clone()), tasks)
             }
             Source::Command { name, channels, command } => self.command(key, &name, &channels, &command, &way, stop, tasks),
@@ -118,6 +123,39 @@ impl Sources {
         tasks.spawn_source(&format!("command {name}"), move || Done::Source(key, label, pipeline::command::run(runner, streams)))
     }
 
+    /// A pipe that stays open when the daemon ends, and goes on with what was kept open of it.
+    fn surviving(&mut self, source: &Source, fifo: Fifo, channel: &ChannelName) -> Fifo {
+        let keeping = self.survival.keeping.clone();
+        let name = channel.clone();
+        let mut fifo = fifo.kept_by(Keeper::new(move |kept| match kept {
+            Kept::Open(identity, pipe) => keeping.keep_pipe(&name, identity, pipe),
+            Kept::Over(identity) => keeping.let_pipe_go(&name, identity),
+        }));
+        for passed in self.survival.passed.extract_if(.., |passed| passed.is_of(source)) {
+            if passed.is_kept() {
+                self.survival.keeping.note(&passed.name);
+            }
+            if let Err(error) = fifo.go_on_with(passed.pipe) {
+                warn!("could not go on with the pipe '{}': {}", passed.name, reason(&error));
+            }
+        }
+        let Some(state) = &self.survival.state else { return fifo };
+        if let Some(mark) = self.marks.get(channel).and_then(Weak::upgrade) {
+            return fifo.marking(mark, false);
+        }
+        let path = state.join(layout::mark_of(channel));
+        match Mark::open(&path) {
+            Ok((mark, had_owed)) => {
+                self.marks.insert(channel.clone(), Arc::downgrade(&mark));
+                fifo.marking(mark, had_owed)
+            }
+            Err(error) => {
+                warn!("could not use '{}': {}; what a kill takes of a pipe would not be told", path.display(), reason(&error));
+                fifo
+            }
+        }
+    }
+
     #[expect(clippy::too_many_arguments, reason = "a pipe has a channel, bytes and a way")]
     fn fifo(
         &self,
@@ -141,8 +179,12 @@ impl Sources {
             if is_removed {
                 fifo.remove();
             }
-            // What has been read of a line is nowhere else.
+            // What has been read of a line is nowhere else; its rest may be there, and the next run reads only what is behind it.
+            for file in lanes.unfinished() {
+                fifo.finish_line(file, &mut |news| lanes.take(news));
+            }
             lanes.flush();
+            fifo.settle();
             Done::Source(key, label, end.map(|()| Outcome::Stopped))
         })
     }

@@ -10,7 +10,7 @@ use super::signals::PassOn;
 use super::sources::Changes;
 use super::start::attend_to_children;
 use super::telemetry;
-use super::{Daemon, places};
+use super::{Daemon, places, supervision};
 use crate::config::told::{Read, Told};
 use crate::config::world::World;
 use crate::config::{Config, Logging};
@@ -73,7 +73,15 @@ impl Daemon {
     }
 
     fn reload(&mut self, told: &Told) -> Result<(), Fatal> {
-        let Read { layer, config } = match told.read(&World::look()) {
+        supervision::reloading();
+        let reloaded = self.read_again(told);
+        self.supervision.ready(&self.site.channels, &self.slots);
+        reloaded
+    }
+
+    fn read_again(&mut self, told: &Told) -> Result<(), Fatal> {
+        let world = World { listeners: self.inherited.clone(), ..World::look() };
+        let Read { layer, config } = match told.read(&world) {
             Ok(read) => read,
             Err((error, _)) => {
                 error!("could not reload: {}; going on as before", Fatal::from(error).line());

@@ -1,26 +1,32 @@
 //! What reads: a thread for each stream, each named pipe and each command, and one for all files. Sources come and go while the daemon runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
-use std::sync::mpsc;
+use std::path::{Path, PathBuf};
+use std::sync::{Weak, mpsc};
 use std::time::Duration;
 
 use nix::fcntl::OFlag;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::exit::Fatal;
-use super::reading::{manner, options};
+use super::inherited::Passed;
+use super::keeping::Keeping;
+use super::reading::{FILES, manner, options};
+use super::supervisor;
 use super::tasks::Tasks;
 use crate::channel::{Channels, Condition};
 use crate::config::feed::Feed;
 use crate::config::source::Source;
 use crate::config::{Config, Copying, Following};
+use crate::event::ChannelName;
 use crate::pipeline::lanes::{self, Manners};
 use crate::pipeline::{Fittings, Writer};
+use crate::pulse::Pulses;
 use crate::source::command::Groups;
+use crate::source::fifo::taken::Mark;
 use crate::source::file::{Order, Orders};
 use crate::source::{SourceKey, Stop};
 
@@ -43,7 +49,24 @@ pub struct Sources {
     pub(super) orders: Option<Orders>,
     /// Raised when the daemon stops.
     pub(super) stop: Stop,
+    /// What outlives a run.
+    pub(super) survival: Survival,
+    /// Who looks after the threads.
+    pulses: Pulses,
+    /// The marks of the pipes that are read.
+    pub(super) marks: HashMap<ChannelName, Weak<Mark>>,
     next: usize,
+}
+
+/// What of pipes outlives a run of the daemon.
+#[derive(Debug)]
+pub struct Survival {
+    /// Those that the service manager keeps open.
+    pub keeping: Keeping,
+    /// Those that it has kept open, or passes, until their sources take them.
+    pub passed: Vec<Passed>,
+    /// The state directory.
+    pub state: Option<PathBuf>,
 }
 
 /// A source that is read.
@@ -79,10 +102,18 @@ pub struct Changes {
 
 impl Sources {
     /// None yet.
-    pub fn new(config: &Config, channels: Channels, fittings: Fittings, groups: Groups) -> io::Result<Self> {
+    pub fn new(
+        config: &Config,
+        channels: Channels,
+        fittings: Fittings,
+        groups: Groups,
+        (survival, pulses): (Survival, Pulses),
+    ) -> io::Result<Self> {
         let (running, manners, orders) = (BTreeMap::new(), Manners::default(), None);
         let (following, tee, stop) = (config.following, config.tee, Stop::new()?);
-        Ok(Self { channels, fittings, groups, following, tee, running, manners, orders, stop, next: 0 })
+        pulses.watch(FILES, stop.pulse());
+        let marks = HashMap::new();
+        Ok(Self { channels, fittings, groups, following, tee, running, manners, orders, stop, survival, pulses, marks, next: 0 })
     }
 
     /// Starts all sources, and waits until each has been looked at once.
@@ -103,10 +134,19 @@ impl Sources {
             self.files(files, looked.clone(), tasks)?;
         }
         drop(looked);
+        self.let_unclaimed_go();
         if all_looked.recv_timeout(FIRST_LOOK) == Err(mpsc::RecvTimeoutError::Timeout) {
             warn!("a source has not answered for {} s; connections are accepted meanwhile", FIRST_LOOK.as_secs());
         }
         Ok(())
+    }
+
+    /// Pipes that the last run has left open, and that no source reads any more.
+    fn let_unclaimed_go(&mut self) {
+        for passed in std::mem::take(&mut self.survival.passed) {
+            info!("the pipe '{}' was kept open and is no source's any more; let it go", passed.name);
+            supervisor::let_go(&passed.name);
+        }
     }
 
     /// How many sources are still to end.
@@ -234,6 +274,7 @@ impl Sources {
 
     pub(super) fn note(&mut self, key: SourceKey, feed: Feed) -> Result<Stop, Fatal> {
         let stop = Stop::new().map_err(|error| Fatal::unexpected("could not make an event descriptor", &error))?;
+        self.pulses.watch(&feed.text.to_string_lossy(), stop.pulse());
         self.running.insert(key, Running { feed, stop: stop.clone(), fate: Fate::Runs });
         Ok(stop)
     }
@@ -253,6 +294,10 @@ impl Sources {
             Source::Stdin { .. } | Source::Descriptor { .. } | Source::Files(_) => &[],
         };
         for name in names {
+            let is_its = |running: &Running| matches!(&running.feed.source, Source::Fifo { channel, .. } if channel == name);
+            if !self.running.values().any(is_its) {
+                self.survival.keeping.let_channel_go(name);
+            }
             self.channels.open(name.clone()).set_condition(Condition::Waiting(lanes::NOT_CONFIGURED.to_owned()));
         }
     }

@@ -1,7 +1,7 @@
 //! The start, in the order of the data's way. Everything that may fail happens before the first connection is accepted.
 
 use std::io::{self, IsTerminal};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
@@ -13,9 +13,12 @@ use tracing::info;
 
 use super::commands::{attend, is_init};
 use super::exit::Fatal;
+use super::inherited::Passed;
+use super::keeping::Keeping;
 use super::reload::{Settled, rules};
 use super::signals::{Others, PassOn, Signals};
-use super::sources::{Sources, descriptors};
+use super::sources::{Sources, Survival, descriptors};
+use super::supervision::Supervision;
 use super::tasks::{Done, Tasks};
 use super::telling::warn_of_unread_input;
 use super::upkeep::{self, Kept};
@@ -35,6 +38,7 @@ use crate::http::slots::Slots;
 use crate::http::{self, Server};
 use crate::metrics::Metrics;
 use crate::pipeline::Fittings;
+use crate::pulse::Pulses;
 use crate::sieve::Sieves;
 use crate::source::command::Groups;
 use crate::store::{History, Store};
@@ -51,6 +55,18 @@ struct Shared {
     ending: Ending,
     connections: TaskTracker,
     slots: Arc<Slots>,
+    pulses: Pulses,
+}
+
+/// What is open before anything else is.
+pub(super) struct Handed {
+    pub(super) listeners: Vec<TcpListener>,
+    /// Those of them that were inherited, by address.
+    pub(super) addresses: Vec<SocketAddr>,
+    /// Named pipes that were inherited.
+    pub(super) pipes: Vec<Passed>,
+    /// What stays open when the daemon ends.
+    pub(super) keeping: Keeping,
 }
 
 /// A kernel that gives the daemon what every process gets.
@@ -63,13 +79,15 @@ impl Daemon {
     pub(super) fn start(
         mut config: Config,
         (told, logging): (Option<Told>, Logging),
-        listeners: Vec<TcpListener>,
+        handed: Handed,
         groups: Groups,
     ) -> Result<Self, Fatal> {
+        let Handed { listeners, addresses: inherited, pipes, keeping } = handed;
         let signals = Signals::new().map_err(unexpected("could not listen for signals"))?;
         let files = descriptors(&config) + config.state.as_ref().map_or(0, |_| upkeep::descriptors());
         let slots = Slots::new(places(config.max_clients, files));
-        let shared = Shared { metrics: Arc::default(), ending: Ending::default(), connections: TaskTracker::new(), slots };
+        let (metrics, pulses, connections) = (Arc::default(), Pulses::default(), TaskTracker::new());
+        let shared = Shared { metrics, ending: Ending::default(), connections, slots, pulses: pulses.clone() };
         let mut tasks = Tasks::default();
         if config.grace().is_some() || is_init() {
             attend_to_children(&groups, config.grace().map_or(PassOn::Nothing, |_| PassOn::ToCommands), &mut tasks)?;
@@ -79,13 +97,23 @@ impl Daemon {
         let fittings = Fittings { store: Arc::new(store), metrics: Arc::clone(&shared.metrics) };
         warn_of_unread_input(&config);
         let unwaking = "could not make an event descriptor";
-        let mut sources = Sources::new(&config, channels.clone(), fittings, groups.clone()).map_err(unexpected(unwaking))?;
+        let survival =
+            Survival { keeping: keeping.clone(), passed: pipes, state: config.state.as_ref().map(|state| state.directory.clone()) };
+        let mut sources = Sources::new(&config, channels.clone(), fittings, groups.clone(), (survival, pulses.clone()))
+            .map_err(unexpected(unwaking))?;
         sources.start(std::mem::take(&mut config.feeds), &mut tasks)?;
-        let address = listeners.first().map(TcpListener::local_addr).transpose();
-        let port = address.map_err(unexpected("could not use a listening socket"))?.map_or(0, |address| address.port());
+        let unlistening = "could not use a listening socket";
+        let addresses: Vec<_> =
+            listeners.iter().map(TcpListener::local_addr).collect::<Result<_, _>>().map_err(unexpected(unlistening))?;
+        let port = addresses.first().map_or(0, SocketAddr::port);
         let (server, admitted) = serve(&config, port, channels, history.clone(), &shared, &mut tasks)?;
-        listen(listeners, &server, &mut tasks).map_err(unexpected("could not use a listening socket"))?;
-        let Shared { metrics, ending, connections, slots } = shared;
+        if inherited.is_empty() {
+            keeping.keep_listeners(&listeners);
+        }
+        listen(listeners, &server, &mut tasks).map_err(unexpected(unlistening))?;
+        let mut supervision = Supervision::new(pulses, addresses);
+        supervision.ready(&server.site.channels, &shared.slots);
+        let Shared { metrics, ending, connections, slots, .. } = shared;
         Ok(Self {
             at_eof: config.at_eof,
             has_terminal: io::stderr().is_terminal(),
@@ -94,6 +122,8 @@ impl Daemon {
             sources,
             told,
             settled: Settled::of(&config, logging),
+            inherited,
+            supervision,
             site: server.site,
             port,
             room: Room { files, admission: server.limit, admitted },
@@ -157,8 +187,14 @@ fn serve(
     // As many as a reload can let in.
     let (give_back, returned) = mpsc::channel(most_clients(0).min(MOST_CONNECTIONS) + http::SPARE_CONNECTIONS);
     let metrics = || Arc::clone(&shared.metrics);
-    let equipment =
-        Equipment { ending: shared.ending.clone(), metrics: metrics(), write_timeout: config.write_timeout, tick: TICK, give_back };
+    let equipment = Equipment {
+        ending: shared.ending.clone(),
+        metrics: metrics(),
+        write_timeout: config.write_timeout,
+        tick: TICK,
+        give_back,
+        pulses: shared.pulses.clone(),
+    };
     let archivist = history.map(|history| Archivist { history, metrics: metrics() });
     let reactors = start_reactors(&equipment, archivist.as_ref(), tasks)?;
     let site = Site {

@@ -1,4 +1,4 @@
-//! Messages on standard error: lines for people, or JSON. Nobody else writes there.
+//! Messages on standard error: lines for people, or JSON; or, where it is the journal, entries with their priorities and fields. Nobody else writes there.
 
 use std::fmt;
 use std::io;
@@ -13,6 +13,7 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::reload;
 
+use super::journal;
 use crate::config::Logging;
 use crate::config::layer::LogFormat;
 
@@ -47,7 +48,10 @@ pub fn start(logging: Logging) {
     // Nobody may be there to read; that is no reason to complain on the same descriptor.
     let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr).log_internal_errors(false);
     let lines = match logging.format {
-        LogFormat::Text => lines.event_format(Lines).boxed(),
+        LogFormat::Text => match journal::layer() {
+            Some(journal) => journal.boxed(),
+            None => lines.event_format(Lines).boxed(),
+        },
         LogFormat::Json => lines.json().with_target(false).flatten_event(true).boxed(),
     };
     let (shown, handle) = reload::Layer::new(shown_at(logging));

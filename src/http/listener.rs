@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::str::FromStr;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// How many clients may connect before the daemon accepts them. The kernel's own limit (`net.core.somaxconn`) may be lower.
 const BACKLOG: i32 = 4096;
@@ -127,19 +127,34 @@ pub fn resolve(listens: &[Listen], port: u16) -> Result<Vec<SocketAddr>, ListenE
     Ok(addresses)
 }
 
-/// Listens on each address.
-pub fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, ListenError> {
-    let is_shared = |address: &SocketAddr| addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
-    addresses.iter().map(|address| listen(*address, if is_shared(address) { Reach::OwnFamily } else { Reach::Default })).collect()
+/// Listens on each address, and goes on with what is `kept` there.
+pub fn bind(addresses: &[SocketAddr], mut kept: Vec<TcpListener>) -> Result<Vec<TcpListener>, ListenError> {
+    addresses.iter().map(|address| listen(*address, reach(*address, addresses), &mut kept)).collect()
+}
+
+/// Which connections reach one of these addresses.
+fn reach(address: SocketAddr, addresses: &[SocketAddr]) -> Reach {
+    let is_shared = addresses.iter().any(|other| other.is_ipv4() && other.port() == address.port());
+    if is_shared && address.is_ipv6() { Reach::OwnFamily } else { Reach::Default }
+}
+
+/// Whether a socket listens on one of these addresses as it would if it were opened for them.
+#[must_use]
+pub fn fits(listener: &TcpListener, addresses: &[SocketAddr]) -> bool {
+    let is_wild = |address: SocketAddr| address.is_ipv6() && address.ip().is_unspecified();
+    let is_own = || SockRef::from(listener).only_v6().is_ok_and(|only| only);
+    listener.local_addr().is_ok_and(|address| {
+        addresses.contains(&address) && (!is_wild(address) || (reach(address, addresses) == Reach::OwnFamily) == is_own())
+    })
 }
 
 /// Listens on 127.0.0.1 and, where the machine has it, `::1`, on the same port; port 0 is one that both have free.
-pub fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
+pub fn bind_loopback(port: u16, mut kept: Vec<TcpListener>) -> Result<Vec<TcpListener>, ListenError> {
     let mut tries = PORT_TRIES;
     loop {
-        let first = listen((Ipv4Addr::LOCALHOST, port).into(), Reach::Default)?;
+        let first = listen((Ipv4Addr::LOCALHOST, port).into(), Reach::Default, &mut kept)?;
         let chosen = first.local_addr().map_or(port, |address| address.port());
-        match listen((Ipv6Addr::LOCALHOST, chosen).into(), Reach::Default) {
+        match listen((Ipv6Addr::LOCALHOST, chosen).into(), Reach::Default, &mut kept) {
             Ok(second) => return Ok(vec![first, second]),
             Err(error) if has_no_ip6(&error) => return Ok(vec![first]),
             Err(_) if port == 0 && tries > 0 => tries -= 1,
@@ -164,13 +179,16 @@ enum Reach {
     OwnFamily,
 }
 
-fn listen(address: SocketAddr, reach: Reach) -> Result<TcpListener, ListenError> {
+fn listen(address: SocketAddr, reach: Reach, kept: &mut Vec<TcpListener>) -> Result<TcpListener, ListenError> {
+    if let Some(at) = kept.iter().position(|kept| kept.local_addr().is_ok_and(|own| own == address)) {
+        return Ok(kept.swap_remove(at));
+    }
     let open = || -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         // A restart may listen again while connections of the last run still linger.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
-        if address.is_ipv6() && reach == Reach::OwnFamily {
+        if reach == Reach::OwnFamily {
             socket.set_only_v6(true)?;
         }
         socket.bind(&address.into())?;
@@ -211,7 +229,7 @@ mod tests {
 
     #[test]
     fn both_loopback_addresses_get_the_same_free_port() {
-        let ports: Vec<_> = bind_loopback(0).unwrap().iter().map(|l| l.local_addr().unwrap().port()).collect();
+        let ports: Vec<_> = bind_loopback(0, Vec::new()).unwrap().iter().map(|l| l.local_addr().unwrap().port()).collect();
         assert!(ports.iter().all(|port| *port == ports[0] && *port != 0), "{ports:?}");
     }
 }

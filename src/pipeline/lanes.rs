@@ -72,6 +72,9 @@ struct Lane {
 pub fn follow(source: &mut impl Paths, lanes: &mut Lanes) -> io::Result<()> {
     while source.step(lanes.due(), &mut |news| lanes.take(news))? == Step::Again {
         lanes.do_what_is_due(Instant::now(), source);
+        if source.owes() && lanes.hold_nothing() {
+            source.settle();
+        }
         if let Some(rest) = lanes.rest.take() {
             thread::sleep(rest);
         }
@@ -125,6 +128,17 @@ impl Lanes {
         }
     }
 
+    /// Whether all that was taken is in events.
+    fn hold_nothing(&self) -> bool {
+        self.files.values().all(|lane| lane.pipeline.held() == 0)
+    }
+
+    /// Whose lines are unfinished.
+    #[must_use]
+    pub fn unfinished(&self) -> Vec<FileKey> {
+        self.files.iter().filter(|(_, lane)| lane.pipeline.is_inside_line()).map(|(file, _)| *file).collect()
+    }
+
     /// The daemon stops: what has been read of unfinished lines would be lost.
     pub fn flush(&mut self) {
         self.files.values_mut().for_each(|lane| lane.pipeline.flush(None));
@@ -170,6 +184,7 @@ impl Lanes {
             Loss::Truncated => Reason::Truncated,
             Loss::Overwritten => Reason::Overwritten,
             Loss::Vanished => Reason::Vanished,
+            Loss::Crash => Reason::Crash,
         };
         let from = channel.newest();
         let mut turn = self.fittings.store.turn(channel.name(), now(), Age::New);

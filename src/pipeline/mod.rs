@@ -141,12 +141,15 @@ struct End<'a> {
 /// # Errors
 /// The read that failed; the channel has ended all the same.
 pub fn run(mut source: Stream, mut pipeline: Pipeline, mut tee: Option<Tee>) -> io::Result<Outcome> {
+    let pulse = source.pulse().clone();
     loop {
         match source.read(pipeline.due()) {
             Ok(Read::Bytes(bytes)) => {
                 pipeline.push(bytes, Age::New, None);
                 if let Some(tee) = &mut tee {
+                    pulse.waits(); // somebody reads slowly, which is their right
                     tee.copy(bytes);
+                    pulse.works();
                 }
             }
             Ok(Read::Quiet) => {}
@@ -258,6 +261,18 @@ impl Pipeline {
         self.go_over();
         self.count(bytes.len());
         self.look_ahead(bytes.len(), ears);
+    }
+
+    /// How many of the bytes that it was given are in no event yet.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.middle.held()
+    }
+
+    /// Whether the last line is unfinished.
+    #[must_use]
+    pub fn is_inside_line(&self) -> bool {
+        self.middle.is_inside_line()
     }
 
     /// How long its source may rest before the next read.

@@ -4,11 +4,15 @@
 //! writer dies inside a line; the pipe then falls idle, and the line is ended by whoever frames it. A pipe that is removed and made again is noticed
 //! within a second: what waits in the old one is read first, and it is kept open until its last writers are quiet.
 
-use std::fs::{self, OpenOptions, Permissions};
+pub mod keeper;
+pub mod taken;
+
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -19,8 +23,10 @@ use tracing::{debug, info, warn};
 
 use super::identity::Identity;
 use super::retry::Retry;
-use super::{FileKey, News, PathKey, Paths, Ready, Sink, SourceKey, State, Step, Stop, reason, wait};
+use super::{FileKey, Loss, News, PathKey, Paths, Ready, Sink, SourceKey, State, Step, Stop, reason, wait};
 use crate::event::{Age, ChannelName};
+use keeper::{Keeper, Kept};
+use taken::{Mark, Taken};
 
 /// Bytes asked of one read.
 const BLOCK: usize = 64 * 1024;
@@ -33,6 +39,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How long a pipe without writers rests that may only be read.
 const REST: Duration = Duration::from_millis(50);
+
+/// How long the rest of a line is read for at the end.
+const FINISHING: Duration = Duration::from_millis(50);
 
 /// How long a pipe whose path leads elsewhere is kept after its last bytes.
 const QUIET: Duration = Duration::from_secs(5);
@@ -60,6 +69,11 @@ pub struct Fifo {
     retry: Retry,
     state: State,
     next_key: u64,
+    keeper: Keeper,
+    /// The mark of what was taken, if anything survives the daemon.
+    taken: Option<Taken>,
+    /// Somebody before us was killed who had taken something.
+    has_lost: bool,
 }
 
 /// One pipe behind the path.
@@ -93,13 +107,77 @@ impl Fifo {
             retry: Retry::default(),
             state: State::Reading,
             next_key: 0,
+            keeper: Keeper::nobody(),
+            taken: None,
+            has_lost: false,
         }
+    }
+
+    /// Pipes that are opened are kept open by somebody else as well.
+    #[must_use]
+    pub fn kept_by(mut self, keeper: Keeper) -> Self {
+        self.keeper = keeper;
+        self
+    }
+
+    /// Marks that it has taken something. Who was killed before may have `had_owed` something.
+    #[must_use]
+    pub fn marking(mut self, mark: Arc<Mark>, had_owed: bool) -> Self {
+        (self.taken, self.has_lost) = (Some(Taken::new(mark, had_owed)), had_owed);
+        self
+    }
+
+    /// Goes on with a pipe that somebody has kept open: what waits in it is read first, whether the path leads to it or elsewhere.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    pub fn go_on_with(&mut self, pipe: File) -> io::Result<()> {
+        let now = Instant::now();
+        let flags = OFlag::from_bits_truncate(fcntl(&pipe, FcntlArg::F_GETFL)?);
+        fcntl(&pipe, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+        let key = self.new_key();
+        let pipe = Pipe::of(pipe, &self.path, key, now)?;
+        let leads_here = fs::metadata(&self.path).is_ok_and(|found| Identity::of(&found) == pipe.identity);
+        match self.pipes.last_mut() {
+            // Of several the path leads to one.
+            Some(last) if leads_here => {
+                last.left_at.get_or_insert(now);
+                self.pipes.push(pipe);
+            }
+            Some(_) => self.pipes.insert(0, Pipe { left_at: Some(now), ..pipe }),
+            None => self.pipes.push(pipe),
+        }
+        Ok(())
     }
 
     /// Opens the pipe, or says why that must wait.
     pub fn first_look(&mut self, channel: ChannelName, news: &mut Sink<'_>) {
         news(News::Followed { source: SourceKey::default(), path: PATH, channel });
+        if std::mem::take(&mut self.has_lost) {
+            news(News::Lost { path: PATH, loss: Loss::Crash, position: None });
+        }
         self.look(Instant::now(), news);
+    }
+
+    /// Reads the unfinished line of a pipe to its end, and nothing behind it: that is for whoever reads it next.
+    pub fn finish_line(&mut self, file: FileKey, news: &mut Sink<'_>) {
+        let Some(pipe) = self.pipes.iter().find(|pipe| pipe.key == file) else { return };
+        let (mut rest, deadline) = (Vec::new(), Instant::now() + FINISHING);
+        let mut byte = [0];
+        while rest.last() != Some(&b'\n') && Instant::now() < deadline {
+            match unistd::read(&pipe.fd, &mut byte) {
+                Ok(1) => rest.extend(byte),
+                _ => break,
+            }
+        }
+        if !rest.is_empty() {
+            news(News::Bytes { path: PATH, file, bytes: &rest, age: Age::New, mark: None });
+        }
+    }
+
+    fn new_key(&mut self) -> FileKey {
+        self.next_key += 1;
+        FileKey(self.next_key)
     }
 
     /// Deletes the pipe, if the path still leads to the one that was read.
@@ -153,9 +231,10 @@ impl Fifo {
         if !found?.file_type().is_fifo() {
             return Err(io::Error::other("it is not a named pipe"));
         }
-        let pipe = Pipe::open(&self.path, FileKey(self.next_key), now)?;
+        let key = self.new_key();
+        let pipe = Pipe::open(&self.path, key, now)?;
         debug!("opened the pipe '{}'", self.path.display());
-        self.next_key += 1;
+        self.keeper.tell(Kept::Open(pipe.identity, pipe.fd.as_fd()));
         self.pipes.push(pipe);
         Ok(())
     }
@@ -164,6 +243,9 @@ impl Fifo {
     fn leave(&mut self, now: Instant, news: &mut Sink<'_>) -> io::Result<()> {
         let Some(pipe) = self.pipes.last_mut().filter(|pipe| pipe.left_at.is_none()) else { return Ok(()) };
         pipe.left_at = Some(now);
+        if let Some(taken) = &mut self.taken {
+            taken.note();
+        }
         // Not for ever: a writer that keeps up would never let it end. The rest is read beside the new one.
         let mut reads = 0;
         while reads <= CAPACITY / BLOCK && pipe.read(&mut self.block, news)? > 0 {
@@ -185,6 +267,7 @@ impl Fifo {
     fn drop_quiet(&mut self, now: Instant, news: &mut Sink<'_>) {
         let is_over = |pipe: &Pipe| pipe.left_at.is_some_and(|left| now >= left.max(pipe.spoke_at) + QUIET);
         for over in self.pipes.extract_if(.., |pipe| is_over(pipe)) {
+            self.keeper.tell(Kept::Over(over.identity));
             news(News::Over { path: PATH, file: over.key, position: None });
         }
     }
@@ -214,6 +297,9 @@ impl Paths for Fifo {
         match wait(&fds, &self.stop, until)? {
             Ready::Stopped => return Ok(Step::Stopped),
             Ready::Bytes => {
+                if let Some(taken) = &mut self.taken {
+                    taken.note();
+                }
                 for pipe in &mut self.pipes {
                     if let Err(error) = pipe.read(&mut self.block, news) {
                         warn!("could not read '{}': {}", self.path.display(), reason(&error));
@@ -233,6 +319,16 @@ impl Paths for Fifo {
     fn position_behind(&mut self, _: PathKey, _: FileKey, _: usize) -> Option<&str> {
         None
     }
+
+    fn owes(&self) -> bool {
+        self.taken.as_ref().is_some_and(Taken::owes)
+    }
+
+    fn settle(&mut self) {
+        if let Some(taken) = &mut self.taken {
+            taken.settle();
+        }
+    }
 }
 
 impl Pipe {
@@ -245,6 +341,10 @@ impl Pipe {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open(false)?,
             opened => opened?,
         };
+        Self::of(file, path, key, now)
+    }
+
+    fn of(file: File, path: &Path, key: FileKey, now: Instant) -> io::Result<Self> {
         let metadata = file.metadata()?;
         if !metadata.file_type().is_fifo() {
             return Err(io::Error::other("it is not a named pipe"));

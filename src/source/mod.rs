@@ -25,6 +25,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 pub use crate::errno::reason;
 use crate::event::{Age, ChannelName};
+use crate::pulse::Pulse;
 use file::Mark;
 
 /// What a source gives.
@@ -135,6 +136,8 @@ pub enum Loss {
     Overwritten,
     /// The file could not be found any more, and may not have been read to its end.
     Vanished,
+    /// The daemon was killed between taking bytes out of a pipe and storing them.
+    Crash,
 }
 
 /// Whether a source that follows paths goes on.
@@ -156,6 +159,14 @@ pub trait Paths {
 
     /// The position of a path once all that has been read of a file of it, but for the last `held` bytes, is in events; `None` if the source has none.
     fn position_behind(&mut self, path: PathKey, file: FileKey, held: usize) -> Option<&str>;
+
+    /// Whether it wants to know when all that it has given is in events that are stored.
+    fn owes(&self) -> bool {
+        false
+    }
+
+    /// It is.
+    fn settle(&mut self) {}
 }
 
 /// Where news go.
@@ -174,15 +185,21 @@ pub enum State {
     Elsewhere(String),
 }
 
-/// Tells reading threads that the daemon stops, also while they wait for bytes. Cheap to clone.
+/// Tells a reading thread that the daemon stops, also while it waits for bytes; and is told by it whether it gets on. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Stop(Arc<EventFd>);
+pub struct Stop(Arc<EventFd>, Pulse);
 
 impl Stop {
     /// A stop that has not been raised.
     pub fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
-        Ok(Self(Arc::new(EventFd::from_value_and_flags(0, flags)?)))
+        Ok(Self(Arc::new(EventFd::from_value_and_flags(0, flags)?), Pulse::default()))
+    }
+
+    /// Whether the thread gets on that waits with it.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        &self.1
     }
 
     /// Wakes every reader, once and for all.
@@ -205,7 +222,10 @@ enum Ready {
 fn wait(fds: &[BorrowedFd<'_>], stop: &Stop, until: Option<Instant>) -> io::Result<Ready> {
     let mut polled: Vec<_> = [&[stop.0.as_fd()], fds].concat().into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
     loop {
-        match poll(&mut polled, timeout(until)) {
+        stop.1.waits();
+        let polled_so = poll(&mut polled, timeout(until));
+        stop.1.works();
+        match polled_so {
             Ok(0) => return Ok(Ready::Quiet),
             Ok(_) if polled[0].any() == Some(true) => return Ok(Ready::Stopped),
             Ok(_) => return Ok(Ready::Bytes),

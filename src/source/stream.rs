@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::unistd;
 
 use super::{Read, Ready, Stop, wait};
+use crate::pulse::Pulse;
 
 /// Bytes asked of one read: what a pipe holds by default.
 const BLOCK: usize = 64 * 1024;
@@ -38,6 +39,12 @@ impl Stream {
 
     fn new(fd: OwnedFd, stop: Stop) -> Self {
         Self { fd, block: vec![0; BLOCK].into(), stop }
+    }
+
+    /// Whether its thread gets on.
+    #[must_use]
+    pub fn pulse(&self) -> &Pulse {
+        self.stop.pulse()
     }
 
     /// Waits for the next bytes, at most until `until`.

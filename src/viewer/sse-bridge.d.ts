@@ -17,7 +17,7 @@ export interface Line {
 /** Events that should have come, and can no longer be got. */
 export interface Gap {
   channels?: string[];
-  /** `restart`, `dropped`, `slow`, `truncated`, `overwritten`, `vanished`, `rate-limit`, `upstream`, ... */
+  /** `restart`, `dropped`, `slow`, `truncated`, `overwritten`, `vanished`, `crash`, `rate-limit`, `upstream`, ... */
   reason: string;
   from?: string | null;
   to?: string | null;

@@ -46,6 +46,7 @@ export function gap({ reason, lost, channels }, several) {
   const where = several && channels?.length ? ` of ${list(channels)}` : '';
   const cut = { truncated: 'was truncated', overwritten: 'was overwritten', vanished: 'has vanished' }[reason];
   if (cut) return `the file${where} ${cut}; lines may be missing here`;
+  if (reason === 'crash') return `the daemon was killed; what it had read last${where} may be missing here`;
   const lines = `${lost ? count(lost, 'line') : 'lines'}${where} ${lost === 1 ? 'is' : 'are'}`;
   if (reason === 'dropped') return `${lines} no longer held`;
   if (reason === 'slow') return `${lines} skipped: this page was too slow for them`;

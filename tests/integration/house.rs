@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each room: the rooms it may use.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
     ("errno", &[]),
     ("pause", &[]),
-    ("source", &["errno", "event", "pause"]),
+    ("pulse", &[]),
+    ("source", &["errno", "event", "pause", "pulse"]),
     ("clock", &["event"]),
     ("expression", &[]),
     ("mapping", &["event", "framing", "sse"]),
@@ -21,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
     ("store", &["batch", "errno", "event", "sse"]),
     ("channel", &["batch", "event", "sse"]),
     ("pipeline", &["source", "framing", "mapping", "shaping", "store", "channel", "event", "metrics", "clock", "sse"]),
-    ("http", &["channel", "store", "batch", "errno", "event", "mapping", "sieve", "sse", "metrics", "clock"]),
+    ("http", &["channel", "store", "batch", "errno", "event", "mapping", "pulse", "sieve", "sse", "metrics", "clock"]),
     ("config", &["channel", "errno", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
     ("cat", &["config", "daemon", "errno", "event", "expression", "pause", "sse"]),
     ("history", &["config", "errno", "event", "store"]),
@@ -29,7 +30,7 @@ const MAY_USE: [(&str, &[&str]); 21] = [
         "daemon",
         &[
             "cat", "config", "errno", "history", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock",
-            "event", "sieve",
+            "event", "pulse", "sieve",
         ],
     ),
 ];

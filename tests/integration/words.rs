@@ -67,6 +67,7 @@ fn the_readmes_two_commands_are_there() {
         "docs/page-dark.png",
         "docs/charts-light.png",
         "docs/viewer.md",
+        "docs/systemd.md",
         "examples/README.md",
         "tests/run",
         ".ci/run",

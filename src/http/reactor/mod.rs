@@ -57,6 +57,7 @@ use super::crowd::Visitor;
 use super::shares::Shares;
 use crate::channel::{Doorbell, ViewKey};
 use crate::metrics::Metrics;
+use crate::pulse::{Pulse, Pulses};
 
 use group::{Group, Kind};
 use look::Look;
@@ -147,6 +148,8 @@ pub struct Equipment {
     pub tick: Duration,
     /// Takes connections back; has room for all there may be.
     pub give_back: Sender<Returned>,
+    /// Who looks after them.
+    pub pulses: Pulses,
 }
 
 /// What a reactor reads.
@@ -164,6 +167,7 @@ type Fallen = (u32, Option<Box<Pending>>);
 /// A thread that serves clients.
 pub struct Reactor {
     equipment: Equipment,
+    pulse: Pulse,
     manner: Manner,
     door: Arc<Door>,
     /// The ways to those of the other manner.
@@ -201,12 +205,14 @@ pub struct Reactor {
 
 impl Reactor {
     fn new(equipment: Equipment, manner: Manner) -> io::Result<Self> {
-        let (poll, tick) = (Poll::new()?, equipment.tick);
+        let (poll, tick, pulse) = (Poll::new()?, equipment.tick, Pulse::default());
+        equipment.pulses.watch("reactor", &pulse);
         let waker = Waker::new(poll.registry(), WAKE)?;
         // A kernel that cannot even count up has nobody left to tell it.
         let bell = Doorbell::new(move || drop(waker.wake()));
         Ok(Self {
             equipment,
+            pulse,
             manner,
             door: Arc::new(Door { newcomers: Mutex::default(), bell }),
             others: Vec::new(),
@@ -257,7 +263,9 @@ impl Reactor {
 
     fn look_at_sockets(&mut self) -> io::Result<()> {
         let pause = self.pause();
+        self.pulse.waits();
         let waited = self.poll.poll(&mut self.events, pause);
+        self.pulse.works();
         self.door.bell.awake();
         self.now = self.visits.tick(Instant::now());
         match waited {

@@ -189,7 +189,10 @@ impl Run {
     /// Waits, and reads what is ready, each stream once.
     fn wait(&mut self, groups: &Groups, until: Option<Instant>, block: &mut [u8], news: &mut Sink<'_>) -> io::Result<()> {
         let mut told = [EpollEvent::empty(); 4];
-        let count = match self.epoll.wait(&mut told, timeout(until)) {
+        self.stop.pulse().waits();
+        let waited = self.epoll.wait(&mut told, timeout(until));
+        self.stop.pulse().works();
+        let count = match waited {
             Ok(count) => count,
             Err(Errno::EINTR) => return Ok(()),
             Err(error) => return Err(error.into()),

@@ -14,6 +14,9 @@ use nix::errno::Errno;
 use super::{Command, Exit, Input, Output, What};
 use crate::errno::reason;
 
+/// What a service manager says to the daemon alone.
+const MANAGERS: [&str; 6] = ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
 /// What runs a line.
 const SHELL: &str = "/bin/sh";
 
@@ -156,6 +159,9 @@ fn start_words(program: &OsStr, arguments: &[&OsStr], input: Input, outlets: &Ou
 
 fn with_pipes(program: &OsStr, arguments: &[&OsStr], input: Input, out: PipeWriter, err: PipeWriter) -> io::Result<Child> {
     let mut starting = process::Command::new(program);
+    for name in MANAGERS {
+        starting.env_remove(name);
+    }
     starting.args(arguments).process_group(0).stdout(out).stderr(err);
     starting.stdin(match input {
         Input::Nothing => Stdio::null(),
@@ -167,6 +173,9 @@ fn with_pipes(program: &OsStr, arguments: &[&OsStr], input: Input, out: PipeWrit
 /// In a session of its own, whose terminal is the slave: that also makes it the leader of a group.
 fn with_terminal(program: &OsStr, arguments: &[&OsStr], input: Input, slave: &Slave) -> io::Result<Child> {
     let mut starting = pty_process::blocking::Command::new(program).args(arguments);
+    for name in MANAGERS {
+        starting = starting.env_remove(name);
+    }
     if env::var_os("TERM").is_none_or(|term| term.is_empty()) {
         starting = starting.env("TERM", TERM);
     }

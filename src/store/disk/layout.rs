@@ -5,6 +5,7 @@
 //! STATE/@synced                                        how far everything is safe
 //! STATE/@uncounted                                     how many numbers were given of which no log tells
 //! STATE/@missing                                       how many events are known to be missing between others
+//! STATE/@taken/web%2Fpipe                               whether something was taken out of a pipe that is not stored
 //! STATE/@lock                                          held by the daemon that uses it
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse          a segment: time and number of its first event
 //! STATE/web/access.log/1763660000123-00000000000000004821.sse.damaged  what was found damaged (.mending while it is being mended)
@@ -28,6 +29,15 @@ pub const UNCOUNTED: &str = "@uncounted";
 
 /// The file that says how many events are known to be missing between others.
 pub const MISSING: &str = "@missing";
+
+/// The directory of the marks of pipes.
+pub const TAKEN: &str = "@taken";
+
+/// The mark of the pipe of a channel, below the state directory.
+#[must_use]
+pub fn mark_of(channel: &ChannelName) -> PathBuf {
+    Path::new(TAKEN).join(channel.as_str().replace('/', "%2F"))
+}
 
 /// The file that is locked.
 pub const LOCK: &str = "@lock";
