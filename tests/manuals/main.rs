@@ -1,4 +1,4 @@
-//! The manuals say what the program does, and nothing else.
+//! The manuals and the completions say what the program does, and nothing else.
 #![allow(
     clippy::pedantic,
     clippy::unwrap_used,
@@ -21,3 +21,6 @@ mod keys;
 
 /// `sse-bridge(7)`: URLs, parameters, control events.
 mod stream;
+
+/// Completions of shells.
+mod completions;
