@@ -7,7 +7,7 @@ use sse_bridge::config::cli::Arguments;
 use sse_bridge::config::said::Scope;
 
 use crate::harness::{Bridge, command, eventually, run_to_end};
-use crate::page::{Item, Page};
+use crate::page::{Item, Page, path};
 
 const PAGE: &str = "man/sse-bridge.toml.5";
 
@@ -111,7 +111,10 @@ fn bounds_are_those_that_hold() {
 fn examples_can_be_run() {
     let examples = Page::open(PAGE).blocks("toml");
     assert_eq!(examples.len(), 4);
-    for example in examples {
+    let readme = fs::read_to_string(path("README.md")).unwrap();
+    let of_readme: Vec<_> = readme.split("```toml\n").skip(1).map(|part| part.split("```").next().unwrap().to_owned()).collect();
+    assert_eq!(of_readme.len(), 1);
+    for example in examples.into_iter().chain(of_readme) {
         assert_eq!(checked(&example), well(), "{example}");
     }
 }

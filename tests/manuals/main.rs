@@ -1,6 +1,7 @@
 //! The manuals and the completions say what the program does, and nothing else.
 #![allow(
     clippy::pedantic,
+    clippy::type_complexity,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::print_stderr,
