@@ -164,7 +164,7 @@ pub(super) fn check_input<'a>(sources: impl Iterator<Item = &'a Source>, stdin: 
         ),
         StdinKind::Closed => refuse("it is closed", "leave --stdin out"),
         StdinKind::Directory => refuse("it is a directory", "leave --stdin out"),
-        StdinKind::Pipe | StdinKind::Readable => Ok(()),
+        StdinKind::Pipe | StdinKind::Readable | StdinKind::Null => Ok(()),
     }
 }
 

@@ -37,7 +37,12 @@ pub(super) fn feeds(layer: &Layer, world: &World) -> Result<Vec<Feed>, ConfigErr
         feeds.push(feed(said, &layer.way, &general, world)?);
     }
     if feeds.is_empty() {
-        feeds.push(Feed { text: "-".into(), said: layer.way.clone(), source: source::standard_input(world)?, way: general });
+        feeds.push(Feed {
+            text: "-".into(),
+            said: layer.way.clone(),
+            source: source::standard_input(&layer.config, world)?,
+            way: general,
+        });
     }
     source::check_together(&feeds.iter().map(|feed| &feed.source).collect::<Vec<_>>(), world)?;
     check_input(feeds.iter().map(|feed| &feed.source), world.stdin)?;

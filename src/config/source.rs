@@ -164,11 +164,17 @@ fn expected_part(part: &Part) -> Segment {
 const SOURCES: &str = "a source is '-' (standard input), a path, a quoted glob, fifo:PATH, file:PATH or exec:COMMAND LINE, with NAME= before it for \
                        a name of its own";
 
-/// Standard input, where nobody says anything else.
+/// Standard input, where nobody says anything else; these are the files that could have.
 ///
 /// # Errors
-/// Somebody would have to type the lines.
-pub(super) fn standard_input(world: &World) -> Result<Source, ConfigError> {
+/// Somebody would have to type the lines; or it is a service whose files name no source: it would serve nothing, and nobody would know why.
+pub(super) fn standard_input(files: &[PathBuf], world: &World) -> Result<Source, ConfigError> {
+    if let (StdinKind::Null | StdinKind::Closed, Some(file)) = (world.stdin, files.last()) {
+        return Err(invalid(
+            format!("nothing to read: '{}' names no source, and there is no standard input", file.display()),
+            "[[source]] on a line of its own in that file, and below it read = \"/var/log/app.log\"; then start it again",
+        ));
+    }
     if world.stdin == StdinKind::Terminal {
         return Err(invalid(
             "nothing to read: standard input is a terminal",
@@ -198,7 +204,7 @@ fn check_stdin(stdin: StdinKind) -> Result<(), ConfigError> {
     match stdin {
         StdinKind::Closed => Err(invalid("nothing to read: standard input is closed", "COMMAND | sse-bridge")),
         StdinKind::Directory => Err(invalid("nothing to read: standard input is a directory", "COMMAND | sse-bridge")),
-        StdinKind::Terminal | StdinKind::Pipe | StdinKind::Readable => Ok(()),
+        StdinKind::Terminal | StdinKind::Pipe | StdinKind::Readable | StdinKind::Null => Ok(()),
     }
 }
 

@@ -43,6 +43,8 @@ pub enum StdinKind {
     /// Something that can be read to its end.
     #[default]
     Readable,
+    /// `/dev/null`, open for reading: what container engines and service managers give who gets nothing.
+    Null,
     /// A pipe: somebody may be writing to it.
     Pipe,
     /// A terminal: read only if the user says `-`.
@@ -125,6 +127,7 @@ fn stdin_kind() -> StdinKind {
     let is_null = kind == SFlag::S_IFCHR && nix::sys::stat::stat("/dev/null").is_ok_and(|null| null.st_rdev == status.st_rdev);
     match () {
         () if access == OFlag::O_WRONLY || (is_null && access == OFlag::O_RDWR) => StdinKind::Closed,
+        () if is_null => StdinKind::Null,
         () if kind == SFlag::S_IFDIR => StdinKind::Directory,
         () if kind == SFlag::S_IFIFO => StdinKind::Pipe,
         () => StdinKind::Readable,

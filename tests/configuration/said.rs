@@ -38,7 +38,7 @@ fn what_is_wrong_with_a_file_is_one_line_and_code_2() {
         ("port = [\n", "sse-bridge: x.toml:"),
         ("[[source]]\nread = \"/x\"\nmultiline-start = \"(\"\n", "sse-bridge: of the source '/x': --multiline-start: '('"),
         ("[[source]]\nread = \"/x\"\n[[source]]\nread = \"/x\"\n", "sse-bridge: the name 'x' is given twice"),
-        ("history = \"1KiB\"", "sse-bridge: --history 1.0 KiB is too small"),
+        ("history = \"1KiB\"\n[[source]]\nread = \"/x\"\n", "sse-bridge: --history 1.0 KiB is too small"),
         ("\u{feff}port = 1\nport = 2", "sse-bridge: x.toml:2: duplicate key"),
     ] {
         let (code, said) = refused(text);

@@ -27,7 +27,7 @@ fn flags(text: &str) -> Vec<String> {
 fn every_option_in_the_readme_exists() {
     let help = help() + &["history", "cat"].map(|command| run_to_end(&[command, "--help"], Stdio::null()).1).concat();
     // Options of other programs, in the README's commands.
-    let others = ["--release", "--test", "--nocapture", "--quick", "--long", "--bench"];
+    let others = ["--release", "--test", "--nocapture", "--quick", "--long", "--bench", "--path", "--now"];
     for flag in flags(&read("README.md")) {
         assert!(others.contains(&flag.as_str()) || help.contains(&flag), "the README names {flag}");
     }

@@ -1,0 +1,68 @@
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_sse-bridge");
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+pub fn source(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+/// Runs a program of this machine to its end.
+pub fn done<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> Output {
+    let mut command = Command::new(program);
+    command.args(arguments).output().unwrap_or_else(|error| panic!("{program} (tests/install): {error}"))
+}
+
+/// The same, where it must go well; gives what it wrote.
+pub fn ran<A: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = A>) -> String {
+    let output = done(program, arguments);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{program}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    said
+}
+
+/// Makes packages of a program; gives the directory where they are.
+pub fn made_of(program: &str, kinds: &[&str]) -> TempDir {
+    let out = tempfile::tempdir().unwrap();
+    let build = source("packaging/build");
+    ran(build.to_str().unwrap(), [&["--binary", program, "--out", out.path().to_str().unwrap()], kinds].concat());
+    out
+}
+
+/// The package of this kind, of the program of this build.
+pub fn package(kind: &str) -> PathBuf {
+    static MADE: OnceLock<TempDir> = OnceLock::new();
+    let made = MADE.get_or_init(|| made_of(PROGRAM, &["deb", "rpm", "tar"]));
+    only(made.path(), kind)
+}
+
+/// The only file in a directory whose name ends so.
+pub fn only(directory: &Path, ending: &str) -> PathBuf {
+    let files = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let files: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(ending)).collect();
+    assert_eq!(files.len(), 1, "{ending}: {files:?}");
+    files[0].clone()
+}
+
+#[test]
+fn the_same_sources_give_the_same_bytes() {
+    // Any program will do, and a small one is quick.
+    let [one, other] = [(); 2].map(|()| made_of("/bin/true", &["deb", "rpm", "tar"]));
+    for kind in ["deb", "rpm", "tar.gz"] {
+        let [one, other] = [&one, &other].map(|made| fs::read(only(made.path(), kind)).unwrap());
+        assert!(one == other, "{kind}");
+    }
+}
+
+#[test]
+fn what_cannot_be_made_is_told() {
+    let output = done(source("packaging/build").to_str().unwrap(), ["zip"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).ends_with("not: zip\n"));
+}
