@@ -13,6 +13,8 @@ pub mod host;
 pub mod listener;
 pub mod lookback;
 pub mod origin;
+mod process;
+mod prometheus;
 pub mod query;
 pub mod reactor;
 mod refusal;

@@ -105,6 +105,15 @@ pub struct Condition {
     /// How often it began to fail.
     #[serde(skip)]
     pub failures: u64,
+    /// What can be wrong, in a word each, and whether it is now.
+    #[serde(skip)]
+    pub troubles: [(&'static str, bool); 4],
+    /// How many events could not be written since all was well.
+    #[serde(skip)]
+    pub missing: u64,
+    /// How many segments there are.
+    #[serde(skip)]
+    pub segments: usize,
 }
 
 /// What upkeep has to do.
@@ -238,8 +247,15 @@ impl History {
     #[must_use]
     pub fn condition(&self) -> Condition {
         let state = self.lock();
-        let failing = state.trouble.reason().map(str::to_owned);
-        Condition { bytes: state.archive.bytes(), failing, failures: state.trouble.begun() }
+        let (archive, trouble) = (&state.archive, &state.trouble);
+        Condition {
+            bytes: archive.bytes(),
+            failing: trouble.reason().map(str::to_owned),
+            failures: trouble.begun(),
+            troubles: trouble.kinds(),
+            missing: trouble.missing(),
+            segments: archive.segments(),
+        }
     }
 
     /// Waits until there is something to do, until `until` at most.
