@@ -16,3 +16,7 @@ mod exposition;
 /// What `/metrics` counts.
 #[path = "monitoring/metrics.rs"]
 mod metrics;
+
+/// `sse-bridge healthcheck`.
+#[path = "monitoring/healthcheck.rs"]
+mod healthcheck;

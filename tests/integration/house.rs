@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each room: the rooms it may use.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
@@ -23,12 +23,26 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("http", &["channel", "store", "batch", "errno", "event", "mapping", "sieve", "sse", "metrics", "clock"]),
     ("config", &["channel", "errno", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
     ("cat", &["config", "daemon", "errno", "event", "expression", "sse"]),
+    ("healthcheck", &["cat", "config", "errno"]),
     ("history", &["config", "errno", "event", "store"]),
     (
         "daemon",
         &[
-            "cat", "config", "errno", "history", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock",
-            "event", "sieve",
+            "cat",
+            "config",
+            "errno",
+            "healthcheck",
+            "history",
+            "source",
+            "pipeline",
+            "mapping",
+            "store",
+            "channel",
+            "http",
+            "metrics",
+            "clock",
+            "event",
+            "sieve",
         ],
     ),
 ];
