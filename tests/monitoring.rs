@@ -20,3 +20,7 @@ mod metrics;
 /// `sse-bridge healthcheck`.
 #[path = "monitoring/healthcheck.rs"]
 mod healthcheck;
+
+/// What is shipped for Prometheus and Grafana.
+#[path = "monitoring/examples.rs"]
+mod examples;
