@@ -5,7 +5,7 @@ use std::io;
 use std::process::ExitCode;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -70,7 +70,7 @@ async fn ask(address: &Address) -> Result<(StatusCode, String), String> {
         let response: Response<_> = sender.send_request(request).await.map_err(no_http)?;
         let status = response.status();
         // What is more than anybody reads is not shown.
-        let said = Limited::new(response.into_body(), SAID.0).collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+        let said = Limited::new(response.into_body(), SAID.0).collect().await.map(Collected::to_bytes).unwrap_or_default();
         Ok((status, String::from_utf8_lossy(&said).into_owned()))
     };
     tokio::pin!(exchange);

@@ -110,8 +110,11 @@ fn input(text: &mut Text, metrics: &Metrics) {
     }
 }
 
-/// What a channel's source does, as a label says it: `failed` has ended for good, `failing` is tried again.
-const STATES: [(&str, fn(&ChannelStatus) -> bool); 6] = [
+/// A state, as a label says it, and whether a channel is in it.
+type Labelled = (&'static str, fn(&ChannelStatus) -> bool);
+
+/// What a channel's source does: `failed` has ended for good, `failing` is tried again.
+const STATES: [Labelled; 6] = [
     ("open", |channel| channel.state == State::Open),
     ("waiting", |channel| channel.state == State::Waiting),
     ("failing", |channel| channel.state == State::Failing),
