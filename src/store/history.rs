@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::condition::Condition;
 use super::disk::archive::{self, Archive, Report};
 use super::disk::hole::Hole;
 use super::disk::life::{NoLife, Uncounted};
@@ -93,27 +94,6 @@ impl fmt::Debug for Tell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tell")
     }
-}
-
-/// What the history says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Condition {
-    /// What it takes on the disk, in bytes.
-    pub bytes: u64,
-    /// Why it cannot be written now, if it cannot.
-    pub failing: Option<String>,
-    /// How often it began to fail.
-    #[serde(skip)]
-    pub failures: u64,
-    /// What can be wrong, in a word each, and whether it is now.
-    #[serde(skip)]
-    pub troubles: [(&'static str, bool); 4],
-    /// How many events could not be written since all was well.
-    #[serde(skip)]
-    pub missing: u64,
-    /// How many segments there are.
-    #[serde(skip)]
-    pub segments: usize,
 }
 
 /// What upkeep has to do.
@@ -247,15 +227,7 @@ impl History {
     #[must_use]
     pub fn condition(&self) -> Condition {
         let state = self.lock();
-        let (archive, trouble) = (&state.archive, &state.trouble);
-        Condition {
-            bytes: archive.bytes(),
-            failing: trouble.reason().map(str::to_owned),
-            failures: trouble.begun(),
-            troubles: trouble.kinds(),
-            missing: trouble.missing(),
-            segments: archive.segments(),
-        }
+        Condition::of(&state.archive, &state.trouble)
     }
 
     /// Waits until there is something to do, until `until` at most.
