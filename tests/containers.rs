@@ -18,6 +18,9 @@ use std::sync::OnceLock;
 /// What is shipped may be so large, in bytes.
 const LARGEST: u64 = 8 << 20;
 
+/// How it is linked.
+const FLAGS: &str = "-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs";
+
 /// What is built.
 const TARGET: &str = if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 
@@ -35,7 +38,7 @@ fn binary() -> &'static Path {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--locked", "--profile", "static", "--bin", "sse-bridge", "--target", TARGET]).current_dir(root());
-        cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
+        cargo.env("RUSTFLAGS", FLAGS);
         assert!(cargo.status().unwrap().success(), "the static binary could not be built");
         target.join(TARGET).join("static/sse-bridge")
     })
@@ -59,6 +62,12 @@ fn the_static_binary_is_small_and_needs_nothing() {
     let bytes = fs::read(binary()).unwrap();
     assert!(bytes.len() as u64 <= LARGEST, "{} bytes", bytes.len());
     assert!(!bytes.windows(6).any(|window| window == b"/ld-li"), "it asks for a loader");
+}
+
+#[test]
+fn the_containerfile_says_how_the_binary_is_built() {
+    let text = fs::read_to_string(root().join("Containerfile")).unwrap();
+    assert!(text.contains(&format!("RUSTFLAGS='{FLAGS}'")) && text.contains("cargo build --profile static --target"), "{text}");
 }
 
 #[test]
