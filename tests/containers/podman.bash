@@ -38,7 +38,7 @@ fail() {
     exit 1
 }
 
-# Waits until a command succeeds: until SECONDS WORDS... -- COMMAND.
+# Waits until a command succeeds: eventually WHAT COMMAND...
 eventually() {
     local what=$1 end=$((SECONDS + 30))
     shift
