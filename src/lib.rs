@@ -9,7 +9,7 @@
 //! ```
 //!
 //! The modules stand in the data's order; [`pipeline`] shows the way of a line on one screen, [`source::file`] how files are
-//! followed, [`source::command`] how commands are run, [`store::disk`] what survives; [`history`] tells what is there, [`cat`] reads it elsewhere. The words are: a *source* gives
+//! followed, [`source::command`] how commands are run, [`store::disk`] what survives; [`history`] tells what is there, [`cat`] reads it elsewhere, [`healthcheck`] asks whether it serves. The words are: a *source* gives
 //! bytes, a *line* is what framing yields, an *event* is a line with its id, a *channel* is the named stream of one source, a
 //! *batch* is what one read yields, a *view* is what a client subscribed to, a *cursor* is where it is in it, a *gap* is what it
 //! can no longer get, a *life* is one unbroken numbering, a *sieve* is what a client asks of the events themselves.
@@ -64,6 +64,8 @@ pub mod history;
 
 pub mod cat;
 
+pub mod healthcheck;
+
 pub mod daemon;
 
 use std::ffi::OsString;
@@ -74,7 +76,7 @@ use tracing::{error, info, warn};
 
 use config::Logging;
 use config::cli::{Arguments, Command};
-use config::said::variables::oddities;
+use config::said::variables;
 use config::told::{Read, Told};
 use config::world::World;
 use daemon::exit::Fatal;
@@ -98,6 +100,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         telemetry::start(logging);
         return cat::run(asked).unwrap_or_else(|error| refuse(&Fatal::no_cat(error), logging));
     }
+    if let Some(Command::Healthcheck(asked)) = &arguments.command {
+        let variables = variables::ours(std::env::vars_os());
+        return healthcheck::run(asked, &variables).unwrap_or_else(|error| refuse(&Fatal::unwell(error), Logging::usual()));
+    }
     // Before anything else is opened: they are known by their numbers.
     let inherited = match Inherited::take() {
         Ok(inherited) => inherited,
@@ -110,7 +116,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let logging = Logging::of(&layer);
     telemetry::start(logging);
-    for odd in oddities(&world.variables) {
+    for odd in variables::oddities(&world.variables) {
         warn!("{odd}");
     }
     if layer.check {

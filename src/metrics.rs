@@ -1,6 +1,6 @@
 //! Counters: a plain struct of atomics. Everybody counts, `http::status` prints.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -16,6 +16,40 @@ impl Counter {
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicI64);
+
+impl Gauge {
+    /// Moves it.
+    pub fn add(&self, by: i64) {
+        self.0.fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// One higher, until what this returns is dropped.
+    #[must_use]
+    pub fn raise(&self) -> Raised<'_> {
+        self.add(1);
+        Raised(self)
+    }
+
+    /// Where it stands. Who looks while it moves may see it a little below what it stands for, but never below 0.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed).try_into().unwrap_or(0)
+    }
+}
+
+/// A number that is one higher as long as this is there.
+#[derive(Debug)]
+pub struct Raised<'a>(&'a Gauge);
+
+impl Drop for Raised<'_> {
+    fn drop(&mut self) {
+        self.0.add(-1);
     }
 }
 
@@ -52,8 +86,16 @@ pub struct Metrics {
     pub requests: Counter,
     /// Streams opened.
     pub streams: Counter,
-    /// Gaps told to clients.
-    pub gaps: Counter,
+    /// Clients that have everything and wait for news.
+    pub waiting: Gauge,
+    /// Gaps told to clients: of events that were gone when they asked.
+    pub gaps_dropped: Counter,
+    /// Of events that went while they were connected and did not take them.
+    pub gaps_slow: Counter,
+    /// Of another life.
+    pub gaps_restart: Counter,
+    /// Events that these gaps told of, as far as they can be counted.
+    pub lost_events: Counter,
     /// Bytes handed to streams.
     pub stream_bytes: Counter,
     /// Streams refused because the house was full.
@@ -62,6 +104,14 @@ pub struct Metrics {
     pub refused_host: Counter,
     /// Requests refused for a foreign origin.
     pub refused_origin: Counter,
+    /// Requests refused because nothing is there.
+    pub refused_unknown: Counter,
+    /// Requests refused because they make no sense.
+    pub refused_malformed: Counter,
+    /// Requests refused for their method.
+    pub refused_method: Counter,
+    /// Requests refused because they are longer than any that is answered.
+    pub refused_large: Counter,
     /// Files of the history that turned out to be damaged, or unreadable.
     pub stored_damage: Counter,
     /// Connections cut because the peer did not take what it was sent.

@@ -23,7 +23,7 @@ use super::dropped::{Counted, Dropped, Loss};
 use super::expected::Expected;
 use super::filter::Filter;
 use super::order::Order;
-use super::roster::{Floor, MAX_GHOSTS};
+use super::roster::{Fed, Floor, MAX_GHOSTS};
 use super::state::{ChannelKey, ChannelLife, ChannelState, Condition, EndReason};
 use crate::batch::{Backing, Batch};
 use crate::event::{Age, ChannelName, Millis, Position};
@@ -47,6 +47,8 @@ pub struct Index {
     history: usize,
     /// What they cost.
     held: usize,
+    /// How many events have been published in this run.
+    pub(super) published: u64,
     /// How many events have been dropped.
     pub(super) dropped: u64,
     pub(super) channels: BTreeMap<ChannelKey, ChannelState>,
@@ -69,6 +71,8 @@ pub struct Index {
     pub(super) floor: Floor,
     /// What sources could still yield.
     pub(super) expected: Vec<Expected>,
+    /// The sources that are told apart.
+    pub(super) sources: Vec<Fed>,
     /// All batches: the view of everything.
     pub(super) merged: Order,
     pub(super) views: BTreeMap<ViewKey, View>,
@@ -112,6 +116,7 @@ impl Index {
             resumed: began,
             history,
             held: 0,
+            published: 0,
             dropped: 0,
             channels: BTreeMap::new(),
             next_channel: 0,
@@ -124,6 +129,7 @@ impl Index {
             max_ghosts: MAX_GHOSTS,
             floor: Floor { through: began, burials: 0 },
             expected: Vec::new(),
+            sources: Vec::new(),
             merged: Order::default(),
             views: BTreeMap::new(),
             next_view: 0,
@@ -143,6 +149,7 @@ impl Index {
             channel.old_through = self.newest.number;
         }
         channel.published += batch.count();
+        self.published += batch.count();
         channel.last = self.newest.number;
         channel.batches.push_back(Arc::clone(&batch));
         for view in &channel.views {
@@ -351,6 +358,12 @@ impl Index {
     #[must_use]
     pub fn held(&self) -> usize {
         self.held
+    }
+
+    /// How many events have been published in this run.
+    #[must_use]
+    pub fn published(&self) -> u64 {
+        self.published
     }
 
     /// How many events have been dropped.

@@ -43,6 +43,7 @@ pub use index::{Index, ViewKey};
 pub use opening::{Ask, Follow, Greeting, Opening, Start, Tail};
 pub use order::Ages;
 pub use reading::{Cursor, Gap, Reading, Reason};
+pub use roster::Fed;
 pub use state::{ChannelLife, Condition, EndReason};
 pub use status::{ChannelStatus, State, Status};
 
@@ -89,6 +90,11 @@ impl Channels {
     /// Names are expected of these sources alone: others have gone. Who waits for nothing more is told.
     pub fn expect_only(&self, expected: Vec<Expected>) {
         self.lock().index.expect_only(expected);
+    }
+
+    /// Monitors tell these sources apart from now on.
+    pub fn tell_apart(&self, sources: Vec<Fed>) {
+        self.lock().index.tell_apart(sources);
     }
 
     /// What all retained batches may cost, in bytes, from the next one on.

@@ -7,6 +7,8 @@
 //! or below it losses can no longer be attributed to a channel or counted. Each view has a floor of its own, so that a client
 //! that stays is told only of what its view contained; a view that is made later takes over the floor of all.
 
+use std::sync::Arc;
+
 use super::expected::Expected;
 use super::filter::Filter;
 use super::index::{Index, OPENED};
@@ -15,6 +17,15 @@ use crate::event::{ChannelName, Position};
 
 /// How many forgotten channels are remembered. A ghost costs about half a KiB.
 pub const MAX_GHOSTS: usize = 4096;
+
+/// A source that monitors tell apart from the others, and the names that its channels have.
+#[derive(Debug, Clone)]
+pub struct Fed {
+    /// What it is called.
+    pub name: Arc<str>,
+    /// A channel is its if one of these could yield it.
+    pub yields: Vec<Expected>,
+}
 
 /// Up to where losses can no longer be attributed.
 #[derive(Debug, Clone, Copy)]
@@ -50,8 +61,18 @@ impl Index {
         }
         self.names.insert(name.clone(), key);
         self.fullest.insert((0, key));
-        self.channels.insert(key, ChannelState::new(name.clone(), views));
+        let mut channel = ChannelState::new(name.clone(), views);
+        channel.source = source_of(&self.sources, name);
+        self.channels.insert(key, channel);
         key
+    }
+
+    /// From now on these sources are told apart.
+    pub fn tell_apart(&mut self, sources: Vec<Fed>) {
+        self.sources = sources;
+        for channel in self.channels.values_mut() {
+            channel.source = source_of(&self.sources, &channel.name);
+        }
     }
 
     fn revive(&mut self, key: ChannelKey) {
@@ -156,4 +177,9 @@ impl Index {
         self.channels().any(|(_, channel)| channel.name.is_at_or_below(name))
             || self.expected.iter().any(|expected| expected.could_yield_below_or_at(name))
     }
+}
+
+/// Which of these sources feeds a channel: the first that could.
+fn source_of(sources: &[Fed], name: &ChannelName) -> Option<usize> {
+    sources.iter().position(|source| source.yields.iter().any(|expected| expected.could_yield(name)))
 }

@@ -16,6 +16,8 @@ pub type ChannelKey = u64;
 pub struct ChannelState {
     /// Its name.
     pub name: ChannelName,
+    /// Which of the sources that are told apart feeds it.
+    pub source: Option<usize>,
     /// Whether it is there, or only its losses are remembered.
     pub presence: Presence,
     /// Whether more may come.
@@ -119,6 +121,7 @@ impl ChannelState {
     pub(super) fn new(name: ChannelName, views: Vec<ViewKey>) -> Self {
         Self {
             name,
+            source: None,
             presence: Presence::Living,
             life: ChannelLife::Open,
             condition: Condition::Open,

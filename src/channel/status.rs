@@ -1,5 +1,7 @@
 //! What there is, for people and monitors.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::index::Index;
@@ -14,9 +16,15 @@ pub struct Status {
     pub newest: Position,
     /// What all retained batches cost, in bytes.
     pub history_bytes: usize,
+    /// Events published since the daemon started, also of channels that are forgotten: it only grows.
+    #[serde(skip)]
+    pub published: u64,
     /// Events dropped since the daemon started, also of channels that are forgotten: it only grows.
     #[serde(skip)]
     pub dropped: u64,
+    /// The sources that are told apart, in the order in which they are configured.
+    #[serde(skip)]
+    pub sources: Vec<Arc<str>>,
     /// Each channel that is there, in the order in which they were opened.
     pub channels: Vec<ChannelStatus>,
 }
@@ -26,6 +34,9 @@ pub struct Status {
 pub struct ChannelStatus {
     /// Its name.
     pub name: ChannelName,
+    /// Which of the sources that are told apart feeds it.
+    #[serde(skip)]
+    pub source: Option<usize>,
     /// What its source does.
     pub state: State,
     /// Why it is in that state, where there is something to say.
@@ -72,7 +83,9 @@ impl Status {
         Self {
             newest: index.newest(),
             history_bytes: index.held(),
+            published: index.published(),
             dropped: index.dropped(),
+            sources: index.sources.iter().map(|source| Arc::clone(&source.name)).collect(),
             channels: index.channels().map(|(key, channel)| ChannelStatus::of(channel, index.clients_of(key))).collect(),
         }
     }
@@ -89,6 +102,7 @@ impl ChannelStatus {
         };
         Self {
             name: channel.name.clone(),
+            source: channel.source,
             state,
             reason,
             has_failed,

@@ -10,6 +10,7 @@ use clap::{ArgMatches, Args, CommandFactory, Parser, Subcommand};
 
 use super::cat::Cat;
 use super::command::RunLayer;
+use super::healthcheck::Healthcheck;
 use super::layer::{Layer, SourceLayer};
 use super::{ConfigError, invalid, said};
 
@@ -52,13 +53,8 @@ impl Arguments {
     /// A file cannot be read, or something that it or a variable says cannot be.
     pub fn layer(&self, matches: &ArgMatches, variables: &[(String, OsString)]) -> Result<Layer, ConfigError> {
         let own = self.clone().into_layer();
-        let from_variables = said::variables::files(variables).into_iter().map(PathBuf::from);
-        let files = if own.config.is_empty() { from_variables.collect() } else { own.config };
-        let mut layer = Layer::default();
-        said::file::over(&mut layer, &files)?;
-        said::variables::over(&mut layer, variables)?;
+        let mut layer = elsewhere(own.config, variables)?;
         layer.hear(matches.subcommand().map_or(matches, |(_, of_subcommand)| of_subcommand));
-        layer.config = files;
         if !own.sources.is_empty() || !own.run.command.is_empty() {
             (layer.sources, layer.run.command) = (own.sources, own.run.command);
         }
@@ -73,6 +69,20 @@ impl Arguments {
             _ => Layer { sources: self.sources.into_iter().map(SourceLayer::from).collect(), ..self.layer },
         }
     }
+}
+
+/// All that is said of serving beside the command line: by variables, over these files, or those that variables name.
+///
+/// # Errors
+/// A file cannot be read, or something that it or a variable says cannot be.
+pub fn elsewhere(files: Vec<PathBuf>, variables: &[(String, OsString)]) -> Result<Layer, ConfigError> {
+    let from_variables = said::variables::files(variables).into_iter().map(PathBuf::from);
+    let files = if files.is_empty() { from_variables.collect() } else { files };
+    let mut layer = Layer::default();
+    said::file::over(&mut layer, &files)?;
+    said::variables::over(&mut layer, variables)?;
+    layer.config = files;
+    Ok(layer)
 }
 
 /// Behind an option the name of a subcommand would be taken for a source, and waited for.
@@ -96,6 +106,8 @@ pub enum Command {
     History(History),
     /// Follow streams in a terminal, a script or a pipe, through restarts and lost networks
     Cat(Box<Cat>),
+    /// Ask the daemon of this machine whether it serves, for containers
+    Healthcheck(Healthcheck),
 }
 
 /// A command to run, and the options of serving.

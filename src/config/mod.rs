@@ -7,6 +7,7 @@ pub mod cat;
 pub mod cli;
 pub mod command;
 pub mod feed;
+pub mod healthcheck;
 pub mod layer;
 pub mod mapping;
 pub mod said;

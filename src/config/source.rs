@@ -101,6 +101,23 @@ impl Source {
         Expected::new(start.into_iter().map(Segment::Literal).chain(parts.iter().map(expected_part)).collect())
     }
 
+    /// What monitors call it: its name, or that of its one channel, or else its glob.
+    #[must_use]
+    pub fn called(&self) -> String {
+        match self.names() {
+            Names::One(name) | Names::Below(name) | Names::Streams(name, _) => name.to_string(),
+            Names::Paths(glob) => glob.whole.display().to_string(),
+        }
+    }
+
+    /// The names that its channels can have.
+    #[must_use]
+    pub fn yields(&self) -> Vec<Expected> {
+        let Self::Command { channels, .. } = self else { return vec![self.expected()] };
+        let literal = |segment: &str| Segment::Literal(segment.to_owned());
+        channels.iter().map(|channel| Expected::new(channel.as_str().split('/').map(literal).collect())).collect()
+    }
+
     fn names(&self) -> Names<'_> {
         match self {
             Self::Stdin { channel }

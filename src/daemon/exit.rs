@@ -19,6 +19,7 @@ use crate::cat;
 use crate::cat::memory::NoMemory;
 use crate::config::ConfigError;
 use crate::errno::is_scarcity;
+use crate::healthcheck::Unwell;
 use crate::history::Failed;
 use crate::http::listener::ListenError;
 use crate::source::command::NotStarted;
@@ -116,6 +117,18 @@ impl Fatal {
         };
         let message = format!("could not show the history in '{}': {}", directory.display(), chain(why));
         Self { code, message, hint: Some(hint.to_owned()) }
+    }
+
+    /// What `sse-bridge healthcheck` has found. The other codes are somebody else's there: container engines know 0 and 1.
+    #[must_use]
+    pub fn unwell(why: Unwell) -> Self {
+        let hint = match why {
+            Unwell::Config(error) => return Self { code: 1, ..Self::from(error) },
+            Unwell::Address(..) => Some("write http://HOST:PORT/readyz, or a path of the daemon of this machine"),
+            Unwell::Silent(..) => Some("if it listens elsewhere, give the URL: sse-bridge healthcheck :8080"),
+            Unwell::Says(..) => None,
+        };
+        Self { code: 1, message: why.to_string(), hint: hint.map(str::to_owned) }
     }
 
     /// What ends `sse-bridge cat` before its streams do.

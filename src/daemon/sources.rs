@@ -17,7 +17,7 @@ use super::keeping::Keeping;
 use super::reading::{FILES, manner, options};
 use super::supervisor;
 use super::tasks::Tasks;
-use crate::channel::{Channels, Condition};
+use crate::channel::{Channels, Condition, Fed};
 use crate::config::feed::Feed;
 use crate::config::source::Source;
 use crate::config::{Config, Copying, Following};
@@ -29,6 +29,9 @@ use crate::source::command::Groups;
 use crate::source::fifo::taken::Mark;
 use crate::source::file::{Order, Orders};
 use crate::source::{SourceKey, Stop};
+
+/// How many sources monitors tell apart: a shell may have made thousands of one pattern.
+const MOST_TOLD_APART: usize = 100;
 
 /// How long connections wait for a file system that does not answer.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -284,6 +287,10 @@ impl Sources {
         let runs = self.running.values().filter(|running| running.fate == Fate::Runs).map(|running| &running.feed.source);
         let waited_for = runs.filter(|source| matches!(source, Source::Fifo { .. } | Source::Files(_)));
         self.channels.expect_only(waited_for.map(Source::expected).collect());
+        let runs = self.running.values().filter(|running| running.fate == Fate::Runs).take(MOST_TOLD_APART);
+        self.channels.tell_apart(
+            runs.map(|Running { feed, .. }| Fed { name: feed.source.called().into(), yields: feed.source.yields() }).collect(),
+        );
     }
 
     /// Its channels stay, and say so.

@@ -204,6 +204,7 @@ fn serve(
         sieves: Arc::new(Sieves::new(metrics())),
         lookers: Lookers::default(),
         metrics: metrics(),
+        started: clock::now(),
         house: House::new(rules(config, port)),
         ending: shared.ending.clone(),
         told: ToldOnce::default(),

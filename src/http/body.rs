@@ -151,13 +151,16 @@ impl Source {
                 Next::Later => tokio::task::yield_now().await,
                 Next::Cut => return Some((Err(Cut), self)),
                 Next::End => return None,
-                Next::Wait => tokio::select! {
-                    biased;
-                    () = self.ending.soon.cancelled() => return None,
-                    () = self.ear.changed() => {}
-                    // Waking shows the connection that this body is only silent, also where it has no sign of life.
-                    () = tokio::time::sleep_until(since + silence) => {}
-                },
+                Next::Wait => {
+                    let _waits = self.reader.metrics.waiting.raise();
+                    tokio::select! {
+                        biased;
+                        () = self.ending.soon.cancelled() => return None,
+                        () = self.ear.changed() => {}
+                        // Waking shows the connection that this body is only silent, also where it has no sign of life.
+                        () = tokio::time::sleep_until(since + silence) => {}
+                    }
+                }
             }
             // Who looks through much without finding anything is silent as well.
             if since.elapsed() >= silence {

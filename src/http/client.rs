@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::query::{Format, Heartbeat};
 use super::sifting::{Enough, Sifting};
 use super::slots::Slot;
-use crate::channel::{Archived, Cursor, Gap, Greeting, Reading, Start, Subscriber};
+use crate::channel::{Archived, Cursor, Gap, Greeting, Reading, Reason, Start, Subscriber};
 use crate::metrics::Metrics;
 use crate::sse;
 
@@ -170,8 +170,20 @@ pub fn next(
 }
 
 fn tell(gap: &Gap, said: &mut Vec<u8>, format: Format, metrics: &Metrics) {
-    metrics.gaps.add(1);
+    count(gap, metrics);
     say(said, format, |out| sse::control(out, Some(gap.to), "gap", gap));
+}
+
+/// Counts a gap that a client is told of.
+pub fn count(gap: &Gap, metrics: &Metrics) {
+    let counter = match gap.reason {
+        Reason::Slow => &metrics.gaps_slow,
+        Reason::Restart => &metrics.gaps_restart,
+        // The others are gaps of a source, which are events.
+        _ => &metrics.gaps_dropped,
+    };
+    counter.add(1);
+    metrics.lost_events.add(gap.lost.unwrap_or(0));
 }
 
 /// Says where a stream is behind which there is nothing to send yet.

@@ -15,6 +15,8 @@ pub mod listener;
 pub mod lookback;
 pub mod origin;
 mod places;
+mod process;
+mod prometheus;
 pub mod query;
 pub mod reactor;
 mod refusal;

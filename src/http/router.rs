@@ -20,10 +20,11 @@ use hyper::{Method, Request, Response, StatusCode, Version};
 use tracing::warn;
 
 use super::archived::Archivist;
-use super::client::{Client, Ending};
+use super::client::{self, Client, Ending};
 use super::host::BadHost;
 use super::lookback::Lookback;
 use super::origin::{Access, remedy};
+use super::prometheus::Seen;
 use super::query::{self, BadQuery, Format, Heartbeat, StreamQuery};
 use super::refusal::{Full, busy, preflight, refuse, refuse_bodies, refuse_long_targets, with_allow};
 use super::response::{self, Content, closing, empty, text};
@@ -31,7 +32,7 @@ use super::rules::House;
 use super::sifted::Lookers;
 use super::sifting::Sifting;
 use super::slots::{Slot, Slots};
-use super::{status, viewer};
+use super::{prometheus, status, viewer};
 use crate::channel::{Answers, Ask, Channels, Filter, Greeting, Status, Subscriber, Subscription};
 use crate::clock::now;
 use crate::event::Millis;
@@ -62,6 +63,8 @@ pub struct Site {
     pub lookers: Lookers,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// When the daemon started.
+    pub started: Millis,
     /// What can change while it runs.
     pub house: House,
     /// How streams end.
@@ -129,13 +132,28 @@ impl Site {
     /// Answers a request.
     pub async fn answer<B>(&self, request: &Request<B>) -> Response<Content> {
         self.metrics.requests.add(1);
-        let mut response = self.answer_plainly(request).await.unwrap_or_else(|refusal| refusal);
+        let mut response = self.answer_plainly(request).await.unwrap_or_else(|refusal| {
+            self.count_refusal(refusal.status());
+            refusal
+        });
         if request.version() <= Version::HTTP_10 {
             // hyper would promise to keep a connection alive whose end is the end of the body.
             response = closing(response);
             *response.version_mut() = Version::HTTP_10;
         }
         response
+    }
+
+    /// Refusals of other statuses are counted where it is known why.
+    fn count_refusal(&self, status: StatusCode) {
+        let counter = match status {
+            StatusCode::NOT_FOUND => &self.metrics.refused_unknown,
+            StatusCode::BAD_REQUEST => &self.metrics.refused_malformed,
+            StatusCode::METHOD_NOT_ALLOWED => &self.metrics.refused_method,
+            StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => &self.metrics.refused_large,
+            _ => return,
+        };
+        counter.add(1);
     }
 
     async fn answer_plainly<B>(&self, request: &Request<B>) -> Result<Response<Content>, Response<Content>> {
@@ -170,13 +188,15 @@ impl Site {
             Endpoint::Types => viewer::types(request.headers()),
             Endpoint::Events(name) => return self.stream(*name, request).await,
             Endpoint::Channels => status::channels(&self.status(), self.stored().as_ref()),
-            Endpoint::Metrics => status::metrics(
-                &self.metrics,
-                self.slots.used(),
-                self.sieves.count(),
-                &self.channels.status(),
-                self.stored().as_ref(),
-            ),
+            Endpoint::Metrics => prometheus::answer(&Seen {
+                metrics: &self.metrics,
+                started: self.started,
+                clients: self.slots.used(),
+                max_clients: self.slots.limit(),
+                filters: self.sieves.count(),
+                status: &self.channels.status(),
+                stored: self.stored().as_ref(),
+            }),
             Endpoint::Healthz => status::healthz(),
             Endpoint::Readyz => status::readyz(request.uri().query(), &self.channels.status(), self.stored().as_ref()),
         })
@@ -315,7 +335,7 @@ impl Site {
         let mut head = stream_head(query.format);
         if let (Format::Text, Greeting::Gap(gap)) = (query.format, &greeting) {
             // Lines alone cannot say it.
-            self.metrics.gaps.add(1);
+            client::count(gap, &self.metrics);
             let gap = HeaderValue::from_bytes(&sse::json(gap)).expect("JSON of names, ids and numbers is printable ASCII");
             head.headers_mut().insert("sse-bridge-gap", gap);
         }

@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::condition::Condition;
 use super::disk::archive::{self, Archive, Report};
 use super::disk::hole::Hole;
 use super::disk::life::{NoLife, Uncounted};
@@ -93,18 +94,6 @@ impl fmt::Debug for Tell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tell")
     }
-}
-
-/// What the history says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Condition {
-    /// What it takes on the disk, in bytes.
-    pub bytes: u64,
-    /// Why it cannot be written now, if it cannot.
-    pub failing: Option<String>,
-    /// How often it began to fail.
-    #[serde(skip)]
-    pub failures: u64,
 }
 
 /// What upkeep has to do.
@@ -238,8 +227,7 @@ impl History {
     #[must_use]
     pub fn condition(&self) -> Condition {
         let state = self.lock();
-        let failing = state.trouble.reason().map(str::to_owned);
-        Condition { bytes: state.archive.bytes(), failing, failures: state.trouble.begun() }
+        Condition::of(&state.archive, &state.trouble)
     }
 
     /// Waits until there is something to do, until `until` at most.

@@ -7,6 +7,7 @@
 //! Without a state directory a life is one run of the daemon. With one it is all runs: a turn appends what it has named to the [`History`] before it
 //! gives it away, so that nothing that a client has seen is ever taken back.
 
+mod condition;
 pub mod disk;
 mod history;
 mod keeping;
@@ -15,7 +16,8 @@ mod naming;
 mod tests;
 mod trouble;
 
-pub use history::{Chore, Condition, Gone, History};
+pub use condition::Condition;
+pub use history::{Chore, Gone, History};
 pub use keeping::{Keep, Sync};
 #[cfg(test)]
 pub use naming::Commit;

@@ -106,6 +106,19 @@ impl Trouble {
         self.begun
     }
 
+    /// How many events were passed over since all was well.
+    #[must_use]
+    pub fn missing(&self) -> u64 {
+        self.missing
+    }
+
+    /// What can be wrong, in a word each, and whether it is now.
+    #[must_use]
+    pub fn kinds(&self) -> [(&'static str, bool); 4] {
+        [("place", Kind::Place), ("append", Kind::Append), ("sync", Kind::Sync), ("retention", Kind::Retention)]
+            .map(|(word, kind)| (word, self.now.contains_key(&kind)))
+    }
+
     fn begin(&mut self, kind: Kind, error: &io::Error) {
         if self.now.contains_key(&kind) {
             return;

@@ -185,7 +185,5 @@ pub fn start_for(site: &Site, arguments: &[&str]) -> Bridge {
 
 /// A number that the daemon counts.
 pub fn metric(bridge: &Bridge, name: &str) -> u64 {
-    let text = bridge.get("/metrics").text();
-    let value = text.lines().find_map(|line| line.strip_prefix(&format!("sse_bridge_{name} ")));
-    value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in\n{text}"))
+    bridge.metric(name)
 }

@@ -107,7 +107,7 @@ fn too_many_filters_are_refused_in_a_way_that_heals() {
     assert_eq!((said[0].event.as_str(), said[0].retry.is_some(), said[0].id.as_str()), ("busy", true, ""));
     assert!(said[0].data.ends_with(",\"reason\":\"filters\"}"), "{}", said[0].data);
     assert_eq!(bridge.get("/events?grep=other&format=ndjson").status(), 503);
-    assert_eq!(metric(&bridge, "refused_filters_total"), 3);
+    assert_eq!(metric(&bridge, "refusals_total{reason=\"filters\"}"), 3);
     // One that is in use is shared, and streams without a filter are open to all.
     assert_eq!(bridge.get("/events?grep=7").status(), 200);
     assert_eq!(bridge.get("/events").status(), 200);

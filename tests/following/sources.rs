@@ -169,9 +169,7 @@ pub fn wait_for_state(bridge: &Bridge, name: &str, state: &str, words: &str) {
 
 /// What a counter stands at.
 pub fn metric(bridge: &Bridge, name: &str) -> u64 {
-    let text = bridge.get("/metrics").text();
-    let value = text.lines().find_map(|line| line.strip_prefix("sse_bridge_")?.strip_prefix(name)?.strip_prefix(' '));
-    value.unwrap_or_else(|| panic!("no {name} in\n{text}")).parse().unwrap()
+    bridge.metric(name)
 }
 
 /// The time on a processor that the daemon has had, in milliseconds: user's and system's.

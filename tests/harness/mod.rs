@@ -276,6 +276,16 @@ impl Bridge {
         Get::new(self.port, path, &[])
     }
 
+    /// What a counter or gauge of the daemon stands at: `NAME`, the sum of all that is told apart by labels, or `NAME{LABEL="VALUE"}`.
+    pub fn metric(&self, name: &str) -> u64 {
+        let text = self.get("/metrics").text();
+        let is_it = |series: &str| series == name || series.split('{').next() == Some(name);
+        let samples = text.lines().filter_map(|line| line.strip_prefix("sse_bridge_")?.rsplit_once(' '));
+        let values: Vec<u64> = samples.filter(|(series, _)| is_it(series)).map(|(_, value)| value.parse().unwrap()).collect();
+        assert!(!values.is_empty(), "no {name} in\n{text}");
+        values.iter().sum()
+    }
+
     /// Asks for a path with more header fields.
     pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Get {
         Get::new(self.port, path, headers)

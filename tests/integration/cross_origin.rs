@@ -231,7 +231,10 @@ fn a_refused_page_takes_no_place() {
     let mut only = bridge.get("/events");
     assert_eq!(only.events(1)[0].event, "start");
     assert_eq!(bridge.get_with("/events", &foreign).status(), 403, "refused before the house is looked at");
-    assert_eq!((metric(&bridge, "clients"), metric(&bridge, "streams_total"), metric(&bridge, "busy_total")), (1, 1, 0));
+    assert_eq!(
+        (metric(&bridge, "clients"), metric(&bridge, "streams_total"), metric(&bridge, "refusals_total{reason=\"clients\"}")),
+        (1, 1, 0)
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// For each room: the rooms it may use.
-const MAY_USE: [(&str, &[&str]); 22] = [
+const MAY_USE: [(&str, &[&str]); 23] = [
     ("framing", &[]),
     ("event", &[]),
     ("metrics", &[]),
@@ -25,12 +25,27 @@ const MAY_USE: [(&str, &[&str]); 22] = [
     ("http", &["channel", "store", "batch", "errno", "event", "mapping", "pulse", "sieve", "sse", "metrics", "clock"]),
     ("config", &["channel", "errno", "event", "expression", "http", "mapping", "pipeline", "shaping", "source", "store"]),
     ("cat", &["config", "daemon", "errno", "event", "expression", "pause", "sse"]),
+    ("healthcheck", &["cat", "config", "errno"]),
     ("history", &["config", "errno", "event", "store"]),
     (
         "daemon",
         &[
-            "cat", "config", "errno", "history", "source", "pipeline", "mapping", "store", "channel", "http", "metrics", "clock",
-            "event", "pulse", "sieve",
+            "cat",
+            "config",
+            "errno",
+            "healthcheck",
+            "history",
+            "source",
+            "pipeline",
+            "mapping",
+            "store",
+            "channel",
+            "http",
+            "metrics",
+            "clock",
+            "event",
+            "pulse",
+            "sieve",
         ],
     ),
 ];

@@ -63,7 +63,7 @@ fn a_full_house_tells_others_503() {
     }
     assert_eq!(bridge.get("/events?tail=x").status(), 400);
     assert_eq!(bridge.get("/events/other").status(), 404);
-    assert_eq!((metric(&bridge, "busy_total"), metric(&bridge, "clients")), (3, 1));
+    assert_eq!((metric(&bridge, "refusals_total{reason=\"clients\"}"), metric(&bridge, "clients")), (3, 1));
     assert_eq!(place.events(1)[0].event, "start");
 }
 

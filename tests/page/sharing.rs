@@ -79,9 +79,7 @@ pub fn wait_for_clients(bridge: &Bridge, count: u64) {
 }
 
 fn clients(bridge: &Bridge) -> u64 {
-    let metrics = bridge.get("/metrics").text();
-    let clients = metrics.lines().find_map(|line| line.strip_prefix("sse_bridge_clients "));
-    clients.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("no clients in\n{metrics}"))
+    bridge.metric("clients")
 }
 
 /// The states that the page has been in.

@@ -324,6 +324,7 @@ impl Reactor {
 
     /// A group is no more: each is behind for itself.
     fn part(&mut self, group: Group) {
+        self.equipment.metrics.waiting.add(-i64::try_from(group.seats.len()).unwrap_or(i64::MAX));
         for seat in group.seats {
             self.seats[seat as usize].catch_up(&group.edge, group.sifting.as_deref());
             self.put_behind(seat);
@@ -367,6 +368,7 @@ impl Reactor {
         it.catch_up(&group.edge, group.sifting.as_deref());
         it.place = Place::Stalled; // or it is about to be removed
         group.seats.swap_remove(at);
+        self.equipment.metrics.waiting.add(-1);
         if let Some(moved) = group.seats.get(at) {
             self.seats[*moved as usize].place = Place::Live(at);
         } else if group.seats.is_empty() {

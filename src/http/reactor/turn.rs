@@ -176,6 +176,7 @@ impl Reactor {
                 self.rung.push(kind.view); // what came before the bell was hung up did not ring it
             }
         }
+        self.equipment.metrics.waiting.add(1);
         self.expect_silence(number);
     }
 

@@ -176,6 +176,12 @@ impl Archive {
         self.held
     }
 
+    /// How many segments there are.
+    #[must_use]
+    pub fn segments(&self) -> usize {
+        self.logs.values().map(|log| log.book.len()).sum()
+    }
+
     /// The log of a channel, if it has one.
     #[must_use]
     pub fn log(&self, channel: &ChannelName) -> Option<&Log> {
