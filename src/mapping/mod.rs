@@ -231,11 +231,11 @@ impl Mapper {
     /// A record is an event, or belongs to one.
     fn add(&mut self, lane: Lane, record: Record<'_>, bytes: Range<u64>, now: Instant, out: &mut Sink<'_>) {
         self.tally.refused_types += u64::from(record.kind == Kind::Refused);
-        let mapping = Arc::clone(&self.mapping);
+        let Self { mapping, pending, tally, max_line, .. } = self;
         let Some(rule) = &mapping.grouping else {
             return self.give(Ready::whole(lane, record, bytes), now, out);
         };
-        self.tally.cut_groups += self.pending.add(rule, self.max_line, lane, record, bytes, now);
+        tally.cut_groups += pending.add(rule, *max_line, lane, record, bytes, now);
         self.release(now, out);
     }
 
