@@ -21,7 +21,7 @@ use proptest::prelude::*;
 use super::discover::Matching;
 use super::*;
 use crate::framing::Framer;
-use crate::source::{FileKey, Loss, News, PathKey, Paths, SourceKey, State, Stop};
+use crate::source::{FileKey, News, PathKey, Paths, SourceKey, State, Stop};
 
 /// A follower, and what it gave.
 struct Bench {
@@ -64,7 +64,7 @@ impl Bench {
                     framer.end(|line| give(path, line.content));
                 }
             }
-            News::Lost { path, loss: Loss::Truncated | Loss::Overwritten | Loss::Vanished, .. } => give(path, b"LOST"),
+            News::Lost { path, .. } => give(path, b"LOST"),
             News::Moved { .. } | News::Changed { .. } | News::Leaving { .. } => {}
             News::State { path, state } => states.push((names.borrow()[&path].clone(), state)),
             News::Left { path } => left.push(names.borrow()[&path].clone()),
