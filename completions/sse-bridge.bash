@@ -19,6 +19,9 @@ _sse__bridge() {
             sse__bridge,cat)
                 cmd="sse__bridge__subcmd__cat"
                 ;;
+            sse__bridge,healthcheck)
+                cmd="sse__bridge__subcmd__healthcheck"
+                ;;
             sse__bridge,history)
                 cmd="sse__bridge__subcmd__history"
                 ;;
@@ -32,7 +35,7 @@ _sse__bridge() {
 
     case "${cmd}" in
         sse__bridge)
-            opts="-t -v -q -h -V --config --name --port --listen --tail --history --state-dir --sync --keep-size --keep-age --rotate-wait --poll --heartbeat --retry --max-clients --write-timeout --exit-on-eof --tee --max-line --from --flush-partial --fifo-mode --fifo-remove --pty --size --restart --kill-after --stdin --event-type --format --event-type-field --data-field --only-fields --multiline --multiline-start --multiline-wait --strip-ansi --redact --redact-with --match --drop --rate-limit --title --allow-host --allow-anonymous --cors-origin --log-format --verbose --quiet --check --help --version run history cat"
+            opts="-t -v -q -h -V --config --name --port --listen --tail --history --state-dir --sync --keep-size --keep-age --rotate-wait --poll --heartbeat --retry --max-clients --write-timeout --exit-on-eof --tee --max-line --from --flush-partial --fifo-mode --fifo-remove --pty --size --restart --kill-after --stdin --event-type --format --event-type-field --data-field --only-fields --multiline --multiline-start --multiline-wait --strip-ansi --redact --redact-with --match --drop --rate-limit --title --allow-host --allow-anonymous --cors-origin --log-format --verbose --quiet --check --help --version run history cat healthcheck"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -285,6 +288,28 @@ _sse__bridge() {
                     return 0
                     ;;
                 --max-line)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sse__bridge__subcmd__healthcheck)
+            opts="-h --config --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

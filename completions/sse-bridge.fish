@@ -65,7 +65,7 @@ complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l multiline -d 'ind
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l multiline-start -d 'Lines that do not match go on with the one before: \'^\\d{4}-\' [default: off]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l multiline-wait -d 'Silence after which lines that could go on are an event [default: 500ms]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l strip-ansi -d 'Take out colours, links and all else that only a terminal understands [default: off]' -r
-complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l redact -d 'Replace what matches, before anything is stored or sent; may be repeated [default: none]' -r
+complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l redact -d 'Replace what matches, up to the length of --max-line, before anything is stored or sent; may be repeated [default: none]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l redact-with -d 'What stands in its place [default: [redacted]]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l match -d 'Only events that match; may be repeated, and one match is enough [default: all]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -l drop -d 'No events that match; may be repeated [default: none]' -r
@@ -84,6 +84,7 @@ complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -s V -l version -d '
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -a "run" -d 'Run a command once for all viewers, and serve what it writes'
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -a "history" -d 'Say what a state directory holds, and whether it is as it was written'
 complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -a "cat" -d 'Follow streams in a terminal, a script or a pipe, through restarts and lost networks'
+complete -c sse-bridge -n "__fish_sse_bridge_needs_command" -a "healthcheck" -d 'Ask the daemon of this machine whether it serves, for containers'
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l config -d 'A configuration file, or a directory of *.toml files; may be repeated. What stands here says more than a file [default: none]' -r -F
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l name -d 'The name of the command of `run`: its channels are NAME/stdout and NAME/stderr, with --pty NAME [default: its file name]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l port -d 'The port of every --listen that names none; 0 picks a free one [default: 8080]' -r
@@ -125,7 +126,7 @@ complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l multiline 
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l multiline-start -d 'Lines that do not match go on with the one before: \'^\\d{4}-\' [default: off]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l multiline-wait -d 'Silence after which lines that could go on are an event [default: 500ms]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l strip-ansi -d 'Take out colours, links and all else that only a terminal understands [default: off]' -r
-complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l redact -d 'Replace what matches, before anything is stored or sent; may be repeated [default: none]' -r
+complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l redact -d 'Replace what matches, up to the length of --max-line, before anything is stored or sent; may be repeated [default: none]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l redact-with -d 'What stands in its place [default: [redacted]]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l match -d 'Only events that match; may be repeated, and one match is enough [default: all]' -r
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand run" -l drop -d 'No events that match; may be repeated [default: none]' -r
@@ -163,3 +164,6 @@ complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand cat" -l label -d '
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand cat" -l strict -d 'Stop before the first gap, with exit code 4 [default: say it and go on]'
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand cat" -s q -l quiet -d 'Say only what is wrong; twice only what ends it [default: gaps, ends and lost connections]'
 complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand cat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand healthcheck" -l config -d 'A configuration file of the daemon, or a directory of *.toml files; may be repeated [default: $SSE_BRIDGE_CONFIG]' -r -F
+complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand healthcheck" -l timeout -d 'How long the answer may take, all in all [default: 3s]' -r
+complete -c sse-bridge -n "__fish_sse_bridge_using_subcommand healthcheck" -s h -l help -d 'Print help'

@@ -36,7 +36,7 @@ fn long(item: &Item) -> String {
 
 #[test]
 fn every_option_is_documented_and_every_documented_one_exists() {
-    for subcommand in [None, Some("run"), Some("cat"), Some("history")] {
+    for subcommand in [None, Some("run"), Some("cat"), Some("healthcheck"), Some("history")] {
         let of_all = |name: &String| !matches!(name.as_str(), "help" | "version");
         let known: BTreeSet<_> = known(subcommand).iter().map(|arg| arg.get_long().unwrap().to_owned()).filter(of_all).collect();
         let documented: BTreeSet<_> = items(subcommand).iter().map(long).filter(of_all).collect();
@@ -48,7 +48,7 @@ fn every_option_is_documented_and_every_documented_one_exists() {
 
 #[test]
 fn short_forms_values_and_defaults_are_those_of_the_help() {
-    for subcommand in [None, Some("cat"), Some("history")] {
+    for subcommand in [None, Some("cat"), Some("healthcheck"), Some("history")] {
         let items = items(subcommand);
         for option in known(subcommand) {
             let name = option.get_long().unwrap();

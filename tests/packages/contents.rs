@@ -16,8 +16,17 @@ const EVERYWHERE: &[&str] = &[
     "/usr/share/man/man7/sse-bridge.7.gz",
 ];
 
-const DOCUMENTS: &[&str] =
-    &["CHANGELOG.md", "README.md", "docs/cat.md", "docs/commands.md", "docs/mapping.md", "docs/stream.md", "docs/viewer.md"];
+const DOCUMENTS: &[&str] = &[
+    "CHANGELOG.md",
+    "README.md",
+    "docs/cat.md",
+    "docs/commands.md",
+    "docs/mapping.md",
+    "docs/monitoring.md",
+    "docs/stream.md",
+    "docs/systemd.md",
+    "docs/viewer.md",
+];
 
 /// The files that a package must have, and no others.
 fn wanted(own: &[&str]) -> BTreeSet<String> {
