@@ -28,8 +28,10 @@ pub fn judge(status: u16, headers: &HeaderMap) -> Verdict {
     match status {
         200 => {
             let kind = text(header::CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+            let coding = text(header::CONTENT_ENCODING).unwrap_or("identity").trim().to_ascii_lowercase();
             match &*kind {
-                "text/event-stream" => Verdict::Stream,
+                "text/event-stream" if coding == "identity" => Verdict::Stream,
+                "text/event-stream" => Verdict::Strange(format!("text/event-stream, coded as {coding}, which was not asked for")),
                 "" => Verdict::Strange("no content type".to_owned()),
                 _ => Verdict::Strange(kind),
             }
@@ -64,6 +66,9 @@ mod tests {
         assert_eq!(verdict(200, &[("content-type", "Text/Event-Stream; charset=utf-8")]), Verdict::Stream);
         assert_eq!(verdict(200, &[("content-type", "text/html; charset=utf-8")]), Verdict::Strange("text/html".into()));
         assert_eq!(verdict(200, &[]), Verdict::Strange("no content type".into()));
+        let coded = |coding| verdict(200, &[("content-type", "text/event-stream"), ("content-encoding", coding)]);
+        assert_eq!(coded("identity"), Verdict::Stream);
+        assert!(matches!(coded("gzip"), Verdict::Strange(what) if what.contains("gzip")));
         assert_eq!(verdict(206, &[("content-type", "text/event-stream")]), Verdict::Refused);
     }
 

@@ -226,7 +226,7 @@ impl Follower {
 
     /// What is done about a server without room.
     fn busy(&mut self, busy: Busy) -> After {
-        let why = busy.reason.unwrap_or_else(|| "all places are taken".to_owned());
+        let why = in_words(busy.reason.as_deref());
         if self.filtering.refused(&self.address, &why, Refusal::Now) {
             return After::Unfiltered;
         }
@@ -360,4 +360,15 @@ fn innermost(error: &dyn std::error::Error) -> String {
 /// From 0 to 1. Every new state has other keys; that is all the chance this needs.
 fn chance() -> f64 {
     f64::from(u16::try_from(RandomState::new().build_hasher().finish() % 1000).unwrap_or(0)) / 1000.0
+}
+
+/// Why a server has no room, as it says in `busy`.
+fn in_words(reason: Option<&str>) -> String {
+    match reason {
+        None | Some("clients") => "all places are taken".to_owned(),
+        Some("filters") => "too many different filters are in use".to_owned(),
+        Some("tail") => "too many clients look back".to_owned(),
+        Some("ending") => "it is about to end".to_owned(),
+        Some(other) => other.to_owned(),
+    }
 }

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::Failed;
@@ -20,6 +19,9 @@ use crate::errno::reason;
 
 /// How often it is saved what was taken: at most this much comes again after SIGKILL.
 const SAVE: Duration = Duration::from_millis(500);
+
+/// The same while a part of an event stands there that this run completes.
+const SAVE_REST: Duration = Duration::from_millis(10);
 
 /// What is remembered, shared with the thread that saves.
 #[derive(Debug, Clone)]
@@ -80,11 +82,10 @@ pub fn save_now_and_then(store: Option<&Store>, places: &Arc<Places>) -> impl Fu
     let (store, places) = (store.cloned(), Arc::clone(places));
     async move {
         let Some(store) = store else { return std::future::pending().await };
-        let mut ticks = interval(SAVE);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut saved, mut has_failed) = (places.all(), false);
         loop {
-            ticks.tick().await;
+            // A rest that has been given must not be given again: that would begin inside a line.
+            tokio::time::sleep(if store.begun().is_empty() { SAVE } else { SAVE_REST }).await;
             let now = places.all();
             if now == saved {
                 continue;

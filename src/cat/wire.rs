@@ -119,6 +119,7 @@ fn request(address: &Address, target: &str, fields: &[(HeaderName, HeaderValue)]
         headers.insert(header::HOST, host);
     }
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("sse-bridge/", env!("CARGO_PKG_VERSION"))));
     headers.extend(fields.iter().cloned());

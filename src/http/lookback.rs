@@ -2,7 +2,7 @@
 //! and on the disk.
 //!
 //! It may take long and wait for the disk, so it is done by threads of the runtime, few at once, and given up when nobody waits for it any more. Each page
-//! takes about [`PAGE_TIME`], and before the next one others have their turn. A search ends early when [`MAX_LOOKED`] bytes have been
+//! takes about `PAGE_TIME`, and before the next one others have their turn. A search ends early when [`MAX_LOOKED`] bytes have been
 //! looked through, or when the client has waited for long enough: then what it has found is the answer, and the client is told how far it has come.
 //!
 //! What has been found is remembered for a moment: whoever asks the same next looks only at what has come since, and goes on where the search ended early.

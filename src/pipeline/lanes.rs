@@ -95,6 +95,7 @@ impl Lanes {
         match news {
             News::Followed { source, path, channel } => self.begin(source, path, channel),
             News::Bytes { path, file, bytes, age, mark } => self.push(path, file, bytes, age, mark),
+            News::Settle { file, mark, .. } => self.settle(file, mark),
             News::Over { path, file, position } => self.end(path, file, position),
             News::Lost { path, loss, position } => self.tell_loss(path, loss, position),
             News::Moved { path, position } => self.store(path, position),
@@ -159,6 +160,13 @@ impl Lanes {
         pipeline.push(bytes, age, mark);
         self.rest = pipeline.rest();
         note_due(&mut self.due, file, pipeline);
+    }
+
+    fn settle(&mut self, file: FileKey, mark: Option<Mark<'_>>) {
+        if let Some(Lane { pipeline, .. }) = self.files.get_mut(&file) {
+            pipeline.settle(mark);
+            note_due(&mut self.due, file, pipeline);
+        }
     }
 
     fn end(&mut self, path: PathKey, file: FileKey, position: Option<&str>) {

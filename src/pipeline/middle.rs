@@ -186,6 +186,13 @@ impl Middle {
         }
     }
 
+    /// Waits for nothing more that is whole without it.
+    pub fn settle(&mut self, now: Instant) {
+        if let Way::Worked(worked) = &mut self.0 {
+            worked.settle(now);
+        }
+    }
+
     /// How many of the last bytes of the source are in no event yet: a run that goes on before them repeats nothing and leaves nothing out.
     #[must_use]
     pub fn held(&self) -> usize {
@@ -293,6 +300,14 @@ impl Worked {
         let Self { input, shaper, made, .. } = self;
         if let Input::Lines(_, mapper) = input {
             mapper.do_what_is_due(now, &mut |event| shaper.push(event, Age::New, now, made));
+        }
+        shaper.do_what_is_due(now, made);
+    }
+
+    fn settle(&mut self, now: Instant) {
+        let Self { recipe, input, shaper, made } = self;
+        if let Input::Lines(_, mapper) = input {
+            mapper.do_what_is_due(now + recipe.mapping.wait, &mut |event| shaper.push(event, Age::New, now, made));
         }
         shaper.do_what_is_due(now, made);
     }

@@ -275,6 +275,16 @@ impl Pipeline {
         self.middle.is_inside_line()
     }
 
+    /// Another text of the channel begins: what waits for more of this one, and is whole without it, becomes events now. An unfinished line does not.
+    pub fn settle(&mut self, mut mark: Option<Mark<'_>>) {
+        if self.middle.due().is_none() {
+            return;
+        }
+        self.middle.settle(Instant::now());
+        let held = self.middle.held();
+        self.publish(mark.as_mut().and_then(|mark| mark.position(1, held)));
+    }
+
     /// How long its source may rest before the next read.
     #[must_use]
     pub fn rest(&self) -> Option<Duration> {

@@ -4,8 +4,8 @@
 //! event ▸ strip escapes ▸ redact ▸ match, drop ▸ rate limit ▸ event
 //! ```
 //!
-//! Nothing unredacted is ever given: an event whose data goes on in another one (a line or a group that was too long) [waits](waiting) until it is known
-//! what is [secret across](chain) the seam. What the rate limit leaves out is counted, and told as a gap at its place: what is given and what is told is
+//! Nothing unredacted is ever given: an event whose data goes on in another one (a line or a group that was too long) waits (`waiting`) until it is known
+//! what is secret across (`chain`) the seam. What the rate limit leaves out is counted, and told as a gap at its place: what is given and what is told is
 //! together all that came.
 //!
 //! What waits, and what was left out and is not told yet, counts as not given ([`Shaper::first`]): a source that goes on behind the last clean cut loses

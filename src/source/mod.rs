@@ -96,6 +96,15 @@ pub enum News<'a> {
         /// The position of the path behind the loss.
         position: Option<&'a str>,
     },
+    /// Another file of the path is begun: what of this one waits for more, but is whole by itself, comes before it.
+    Settle {
+        /// The path.
+        path: PathKey,
+        /// The file that was there before.
+        file: FileKey,
+        /// Says the position of the path behind what is made of it.
+        mark: Option<file::Mark<'a>>,
+    },
     /// What is to be read of a path has changed: its position is to be stored though no event comes with it.
     Moved {
         /// The path.

@@ -107,7 +107,6 @@ fn a_group_ends_with_its_file() {
     let bridge = scene.follow(&["--multiline=indent", "--multiline-wait=30s", "--rotate-wait=100ms"]);
     std::fs::rename(scene.log(), scene.path("app.log.1")).unwrap();
     scene.append(" c\nd\n");
-    let mut events = wait_for(&bridge, 2);
-    events.sort();
-    assert_eq!(events, [event("message", " c"), event("message", "a\n b")]);
+    let events = wait_for(&bridge, 2);
+    assert_eq!(events, [event("message", "a\n b"), event("message", " c")], "in the order in which they were written");
 }

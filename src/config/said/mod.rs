@@ -1,4 +1,4 @@
-//! What is said elsewhere than on the command line: in files ([`file`]) and in variables of the environment ([`variables`]).
+//! What is said elsewhere than on the command line: in files ([`mod@file`]) and in variables of the environment ([`variables`]).
 //!
 //! ```text
 //! command line   over   variables   over   files, the later over the earlier   over   what is usual

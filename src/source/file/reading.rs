@@ -146,12 +146,25 @@ impl Follower {
         reader.verified = now.stamp();
         let has_recovered = std::mem::take(&mut reader.retry).is_pending();
         let file = reader.key;
+        if is_first {
+            self.settle_before(key, index, news);
+        }
         let mark = self.trails.get_mut(&key).map(|trail| Mark { trail, index, is_first, text: &mut self.text });
         news(News::Bytes { path: key, file, bytes: &self.block[range], age, mark });
         if has_recovered {
             self.tell(key, State::Reading, news);
         }
         self.read_at(key);
+    }
+
+    /// Files of a path come one after the other: who waits for more of an earlier one has waited long enough.
+    fn settle_before(&mut self, key: PathKey, index: usize, news: &mut Sink<'_>) {
+        let Some(trail) = self.trails.get_mut(&key) else { return };
+        for index in 0..index {
+            let file = trail.readers[index].key;
+            let mark = Some(Mark { trail: &mut *trail, index, is_first: false, text: &mut self.text });
+            news(News::Settle { path: key, file, mark });
+        }
     }
 
     /// Nothing more came from a file.

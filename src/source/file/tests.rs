@@ -65,7 +65,7 @@ impl Bench {
                 }
             }
             News::Lost { path, .. } => give(path, b"LOST"),
-            News::Moved { .. } | News::Changed { .. } | News::Leaving { .. } => {}
+            News::Moved { .. } | News::Settle { .. } | News::Changed { .. } | News::Leaving { .. } => {}
             News::State { path, state } => states.push((names.borrow()[&path].clone(), state)),
             News::Left { path } => left.push(names.borrow()[&path].clone()),
         });
