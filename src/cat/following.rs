@@ -219,13 +219,13 @@ impl Follower {
             Step::Say(notice) => self.say(&notice),
             Step::Ping => silence.ping(now),
             Step::Stop(notice) => return Err(Broken::Gap(notice.line)),
-            Step::Busy(busy) => return Ok(Some(self.busy(busy))),
+            Step::Busy(busy) => return Ok(Some(self.busy(&busy))),
         }
         Ok(None)
     }
 
     /// What is done about a server without room.
-    fn busy(&mut self, busy: Busy) -> After {
+    fn busy(&mut self, busy: &Busy) -> After {
         let why = in_words(busy.reason.as_deref());
         if self.filtering.refused(&self.address, &why, Refusal::Now) {
             return After::Unfiltered;
