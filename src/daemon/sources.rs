@@ -86,6 +86,8 @@ struct Running {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Runs,
+    /// It has ended for good. Who reads the configuration again finds it there, and does not begin it again.
+    Ended,
     /// It is not wanted any more, and its thread has been told.
     Leaves,
 }
@@ -160,12 +162,19 @@ impl Sources {
 
     /// The thread of a source is over. Whether the source has ended by itself.
     pub fn is_over(&mut self, key: SourceKey) -> bool {
-        self.running.remove(&key).is_some_and(|running| {
-            if running.fate == Fate::Leaves {
-                self.say_gone(&running.feed.source);
+        match self.running.get_mut(&key) {
+            Some(running) if running.fate == Fate::Runs => {
+                running.fate = Fate::Ended;
+                true
             }
-            running.fate == Fate::Runs
-        })
+            Some(_) => {
+                if let Some(running) = self.running.remove(&key) {
+                    self.say_gone(&running.feed.source);
+                }
+                false
+            }
+            None => false,
+        }
     }
 
     /// The daemon stops: nothing more is read.
@@ -181,14 +190,14 @@ impl Sources {
         let gone: Vec<_> = self
             .running
             .iter()
-            .filter(|(_, running)| running.fate == Fate::Runs && !is_there(running))
+            .filter(|(_, running)| running.fate != Fate::Leaves && !is_there(running))
             .map(|(key, _)| *key)
             .collect();
         for key in gone {
             self.leave(key, &mut changes);
         }
         for feed in feeds {
-            let same = self.running.iter().find(|(_, running)| running.fate == Fate::Runs && running.feed.text == feed.text);
+            let same = self.running.iter().find(|(_, running)| running.fate != Fate::Leaves && running.feed.text == feed.text);
             match same.map(|(key, running)| (*key, running.feed.said == feed.said)) {
                 Some((_, true)) => {}
                 Some((key, false)) => self.go_another_way(key, feed, &mut changes, tasks)?,
@@ -220,6 +229,11 @@ impl Sources {
 
     fn leave(&mut self, key: SourceKey, changes: &mut Changes) {
         let Some(running) = self.running.get_mut(&key) else { return };
+        if running.fate == Fate::Ended {
+            self.running.remove(&key);
+            changes.removed += 1;
+            return;
+        }
         if !may_come_and_go(&running.feed.source) {
             changes.put_off.push(format!("the end of the source '{}'", running.feed.text.display()));
             return;
@@ -244,6 +258,10 @@ impl Sources {
     /// The lines of a source go another way: those of files at once, from the next one on; a command is ended, and started again.
     fn go_another_way(&mut self, key: SourceKey, feed: Feed, changes: &mut Changes, tasks: &mut Tasks) -> Result<(), Fatal> {
         let Some(running) = self.running.get_mut(&key) else { return Ok(()) };
+        if running.fate == Fate::Ended {
+            running.feed = feed;
+            return Ok(());
+        }
         match &feed.source {
             Source::Files(_) => {
                 changes.changed += 1;
@@ -286,7 +304,7 @@ impl Sources {
     fn expect(&self) {
         let runs = self.running.values().filter(|running| running.fate == Fate::Runs).map(|running| &running.feed.source);
         let waited_for = runs.filter(|source| matches!(source, Source::Fifo { .. } | Source::Files(_)));
-        self.channels.expect_only(waited_for.map(Source::expected).collect());
+        self.channels.expect(waited_for.map(Source::expected).collect());
         let runs = self.running.values().filter(|running| running.fate == Fate::Runs).take(MOST_TOLD_APART);
         self.channels.tell_apart(
             runs.map(|Running { feed, .. }| Fed { name: feed.source.called().into(), yields: feed.source.yields() }).collect(),

@@ -243,3 +243,20 @@ fn a_glob_goes_on_with_a_file_whose_own_source_has_gone() {
     let second = all.next_event().unwrap();
     assert_eq!((second.event.as_str(), second.data.as_str()), ("message", "2"), "once, and not the first again");
 }
+
+#[test]
+fn a_command_that_has_ended_is_not_begun_again() {
+    let command = |more: &str| format!("[[source]]\nname = \"c\"\nread = \"exec:echo once\"\n{more}");
+    let mut scene = Scene::start(|root| source(root, "a", "") + &command(""));
+    let lines_of = |scene: &Scene| {
+        scene.bridge.get("/events/c/stdout?tail=all&follow=0").rest().iter().filter(|e| e.event == "message").count()
+    };
+    scene.bridge.wait_for_stderr("c ended");
+    assert_eq!(scene.reload(|root| source(root, "a", "") + &command("")), "reloaded: the same sources");
+    assert_eq!(
+        scene.reload(|root| source(root, "b", "") + &command("event-type = \"x\"\n")),
+        "reloaded: 1 sources added, 1 removed, 0 changed"
+    );
+    assert_eq!(lines_of(&scene), 1);
+    assert_eq!(scene.reload(|root| source(root, "b", "")), "reloaded: 0 sources added, 1 removed, 0 changed");
+}

@@ -3,7 +3,7 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
 
-use crate::harness::{Random, how_to_repeat, scale, seed};
+use crate::harness::{Random, eventually, how_to_repeat, scale, seed};
 use crate::reload::Scene;
 
 /// How many files there are.
@@ -15,16 +15,6 @@ fn configured(root: &Path, chosen: &BTreeSet<usize>, changed: bool) -> String {
         .iter()
         .map(|file| format!("[[source]]\nname = \"f{file}\"\nread = \"{}/f{file}.log\"\nfrom = \"start\"\n{more}", root.display()))
         .collect()
-}
-
-/// Asks until it is so; what is missing is told by who compares.
-fn eventually_or_not(mut ask: impl FnMut() -> usize, is_so: impl Fn(&usize) -> bool) {
-    for _ in 0..50 {
-        if is_so(&ask()) {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(100)); // between two questions
-    }
 }
 
 /// Lines are written all the time while sources come, go and change: in the end each is there once, in order.
@@ -59,19 +49,13 @@ fn every_line_of_a_source_that_comes_and_goes_is_there_once() {
                 .map(|event| if event.event == "gap" { format!("gap {}", event.data) } else { event.data })
                 .collect::<Vec<_>>()
         };
-        let mut given = Vec::new();
-        let count_of = || {
-            given = ask();
-            given.len()
+        // Where what was given first differs, and what stands around it.
+        let difference = || {
+            let given = ask();
+            let at = given.iter().zip(&expected).position(|(given, expected)| given != expected).unwrap_or(expected.len());
+            (given != expected)
+                .then(|| (file, at, given[at.saturating_sub(2).min(given.len())..(at + 3).min(given.len())].to_vec()))
         };
-        let is_all = |found: &usize| *found >= *count;
-        eventually_or_not(count_of, is_all);
-        let first = given.iter().zip(&expected).position(|(given, expected)| given != expected).unwrap_or(expected.len());
-        assert!(
-            given == expected,
-            "file {file}, line {first}: {:?}; {}",
-            &given[first.saturating_sub(2)..(first + 3).min(given.len())],
-            how_to_repeat(seed)
-        );
+        eventually(&format!("each line once; {}", how_to_repeat(seed)), difference, Option::is_none);
     }
 }
