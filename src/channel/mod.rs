@@ -81,15 +81,10 @@ impl Channels {
         Channel { channels: self.clone(), name }
     }
 
-    /// A source may yield channels of these names, now or later: whoever asks for one waits, and no view that could contain one
+    /// Sources may yield channels of these names, now or later, and of no others: whoever asks for one waits, and no view that could contain one
     /// is ever finished. Also a single file expects its name, so that it is waited for when it was forgotten.
-    pub fn expect(&self, expected: Expected) {
+    pub fn expect(&self, expected: Vec<Expected>) {
         self.lock().index.expect(expected);
-    }
-
-    /// Names are expected of these sources alone: others have gone. Who waits for nothing more is told.
-    pub fn expect_only(&self, expected: Vec<Expected>) {
-        self.lock().index.expect_only(expected);
     }
 
     /// Monitors tell these sources apart from now on.

@@ -150,16 +150,8 @@ impl Index {
         }
     }
 
-    /// A source may yield channels that are not there yet.
-    pub fn expect(&mut self, expected: Expected) {
-        for view in self.views.values_mut() {
-            view.is_expecting |= view.filter.could_gain(&expected);
-        }
-        self.expected.push(expected);
-    }
-
     /// Names are expected of these sources alone.
-    pub fn expect_only(&mut self, expected: Vec<Expected>) {
+    pub fn expect(&mut self, expected: Vec<Expected>) {
         self.expected = expected;
         for view in self.views.values_mut() {
             view.is_expecting = self.expected.iter().any(|expected| view.filter.could_gain(expected));

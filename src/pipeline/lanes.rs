@@ -95,7 +95,7 @@ impl Lanes {
         match news {
             News::Followed { source, path, channel } => self.begin(source, path, channel),
             News::Bytes { path, file, bytes, age, mark } => self.push(path, file, bytes, age, mark),
-            News::Settle { file, mark, .. } => self.settle(file, mark),
+            News::Settle { file, mark } => self.settle(file, mark),
             News::Over { path, file, position } => self.end(path, file, position),
             News::Lost { path, loss, position } => self.tell_loss(path, loss, position),
             News::Moved { path, position } => self.store(path, position),

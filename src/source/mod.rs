@@ -98,8 +98,6 @@ pub enum News<'a> {
     },
     /// Another file of the path is begun: what of this one waits for more, but is whole by itself, comes before it.
     Settle {
-        /// The path.
-        path: PathKey,
         /// The file that was there before.
         file: FileKey,
         /// Says the position of the path behind what is made of it.

@@ -181,7 +181,7 @@ fn an_expected_channel_is_waited_for() {
     assert!(!channels.knows(&web));
     let (mut early, _) = subscribed(&channels, &filter(1), &Ask::default()).unwrap();
     assert!(matches!(early.read(100, None), Reading::Finished), "nothing can come");
-    channels.expect(Expected::new(segments));
+    channels.expect(vec![Expected::new(segments)]);
     assert!(channels.knows(&web) && channels.knows(&a) && !channels.knows(&db));
     assert!(matches!(early.read(100, None), Reading::CaughtUp), "something can come");
 

@@ -163,7 +163,7 @@ impl Follower {
         for index in 0..index {
             let file = trail.readers[index].key;
             let mark = Some(Mark { trail: &mut *trail, index, is_first: false, text: &mut self.text });
-            news(News::Settle { path: key, file, mark });
+            news(News::Settle { file, mark });
         }
     }
 
