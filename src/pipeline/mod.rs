@@ -358,7 +358,7 @@ impl Pipeline {
             let channel = self.channel.name();
             let cure =
                 if self.manner.writer == Writer::Command { "--pty, or `stdbuf -oL COMMAND`" } else { "`stdbuf -oL COMMAND`" };
-            warn!(%channel, "the input came in blocks of 4096 bytes and stopped inside a line: the command buffers; try {cure}");
+            warn!("'{channel}': the input came in blocks of 4096 bytes and stopped inside a line: the command buffers; try {cure}");
         }
     }
 

@@ -40,7 +40,7 @@ impl Oddities {
             if count > 0 {
                 counter.add(count);
                 if self.0.fetch_or(1 << bit, Ordering::Relaxed) >> bit & 1 == 0 {
-                    warn!(%channel, "{what}; this is said once");
+                    warn!("'{channel}': {what}; this is said once");
                 }
             }
         }

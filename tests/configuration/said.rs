@@ -36,7 +36,10 @@ fn what_is_wrong_with_a_file_is_one_line_and_code_2() {
         ("port = 8080\nprot = 1\n", "sse-bridge: x.toml:2: 'prot' is no option; hint: did you mean 'port'?"),
         ("port = \"many\"\n", "sse-bridge: x.toml:1: 'port' cannot be 'many'; hint: expected a number from 0 to 65535"),
         ("port = [\n", "sse-bridge: x.toml:"),
-        ("[[source]]\nread = \"/x\"\nmultiline-start = \"(\"\n", "sse-bridge: of the source '/x': --multiline-start: '('"),
+        (
+            "[[source]]\nread = \"/x\"\nmultiline-start = \"(\"\n",
+            "sse-bridge: x.toml:3: multiline-start: '(' is no regular expression: unclosed group, at character 1; hint: the syntax",
+        ),
         ("[[source]]\nread = \"/x\"\n[[source]]\nread = \"/x\"\n", "sse-bridge: the name 'x' is given twice"),
         ("history = \"1KiB\"\n[[source]]\nread = \"/x\"\n", "sse-bridge: --history 1.0 KiB is too small"),
         ("\u{feff}port = 1\nport = 2", "sse-bridge: x.toml:2: duplicate key"),

@@ -19,8 +19,10 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::layer::{Layer, SourceLayer};
+use super::shaping::expressed;
 use super::way::WayLayer;
 use super::{ConfigError, invalid};
+use crate::expression::{self, Case};
 
 /// The options that are of the command line alone.
 const COMMAND_LINE_ONLY: [&str; 3] = ["config", "check", "name"];
@@ -134,9 +136,22 @@ fn heard(words: &[Words], scope: Scope) -> Result<ArgMatches, ConfigError> {
         let Some(option) = Scope::option(&options, &said.name) else { return Err(unknown(said, scope)) };
         let arguments = arguments(said, option)?;
         options.clone().try_get_matches_from(&arguments).map_err(|error| bad_value(said, &error))?;
+        check_expressions(said, option)?;
         all.extend(arguments);
     }
     options.try_get_matches_from(all).map_err(|error| invalid(error.to_string().replace('\n', " "), "say one of them"))
+}
+
+/// Expressions are made ready when all is known that is said of a source. Then nobody knows any more where they stood, so they are tried here.
+fn check_expressions(said: &Words, option: &Arg) -> Result<(), ConfigError> {
+    let is_expression = option.get_value_names().is_some_and(|names| names.iter().any(|name| name == "REGEX"));
+    for value in said.values.iter().filter(|_| is_expression) {
+        if let Value::Text(text) = value {
+            let compiled = expression::compile(&text.to_string_lossy(), Case::Counts);
+            expressed(&format!("{}: {}", said.place, said.name), compiled)?;
+        }
+    }
+    Ok(())
 }
 
 /// The arguments that say the same.

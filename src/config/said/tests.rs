@@ -150,6 +150,11 @@ fn what_is_wrong_is_told_of_its_line_with_what_would_be_right() {
         ),
         ("[[source]]\nread = '/x'\nfrmat = 'json'", "/etc/x.toml:3: 'frmat' is no option; did you mean 'format'?"),
         ("[[source]]\nread = '/x'\nmax-line = 'x'", "/etc/x.toml:3: 'max-line' cannot be 'x'; expected a size such as 16MiB"),
+        ("drop = ['a', '[']", "/etc/x.toml:1: drop: '[' is no regular expression"),
+        (
+            "[[source]]\nread = '/x'\nredact = '\\w{1,1000}'",
+            "/etc/x.toml:3: redact: the regular expression '\\w{1,1000}' is too large",
+        ),
         ("format = \"json\"\nverbose = 1\nquiet = 1", "cannot be used with"),
     ] {
         let refused = from_file(text).expect_err(&format!("{text:?} is refused"));
