@@ -121,6 +121,8 @@ pub fn templates_beside_the_service(guest: &Guest) {
     guest.ok("echo of web >/var/log/web.log; chown root:adm /var/log/web.log; chmod 640 /var/log/web.log");
     guest.write("/etc/sse-bridge/web.toml", "port = 8090\n[[source]]\nname = \"web\"\nread = \"/var/log/web.log\"\n");
     guest.write("/etc/sse-bridge/8081.toml", "[[source]]\nname = \"in\"\nread = \"fifo:/run/sse-bridge@8081/in\"\n");
+    let own = "/etc/systemd/system/sse-bridge@8081.service.d";
+    guest.ok(&format!("mkdir {own}; cp /usr/share/doc/sse-bridge/examples/socket-activated.conf {own}/; systemctl daemon-reload"));
     guest.ok("systemctl start sse-bridge@web.service sse-bridge@8081.socket");
     assert_eq!(guest.property_of("sse-bridge@8081.service", "ActiveState"), "inactive");
     let lines = |port: u16, channel: &str| {
