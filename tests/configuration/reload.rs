@@ -1,6 +1,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -15,10 +16,22 @@ pub struct Scene {
 
 impl Scene {
     pub fn start(text: impl FnOnce(&Path) -> String) -> Self {
+        Self::start_by(text, Bridge::spawn)
+    }
+
+    /// One whose standard input is a service's: there is none.
+    fn start_as_a_service(text: impl FnOnce(&Path) -> String) -> Self {
+        Self::start_by(text, |mut command| {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+            Bridge::spawn_as(command)
+        })
+    }
+
+    fn start_by(text: impl FnOnce(&Path) -> String, spawn: impl FnOnce(Command) -> Bridge) -> Self {
         let root = tempfile::tempdir().unwrap();
         let config = root.path().join("x.toml");
         fs::write(&config, format!("port = 0\n{}", text(root.path()))).unwrap();
-        let bridge = Bridge::spawn(command(&["--config", config.to_str().unwrap()]));
+        let bridge = spawn(command(&["--config", config.to_str().unwrap()]));
         Self { root, bridge, reloads: 0 }
     }
 
@@ -197,6 +210,39 @@ fn a_broken_file_changes_nothing_and_says_why() {
     }
     scene.append("a.log", "one\n");
     assert_eq!(lines(&all.events(2)), ["one"]);
+}
+
+#[test]
+fn a_file_without_any_source_changes_nothing_in_a_service() {
+    let mut scene = Scene::start_as_a_service(|root| source(root, "a", ""));
+    let mut all = scene.bridge.get("/events?tail=all");
+    scene.append("a.log", "one\n");
+    assert_eq!(lines(&all.events(2)), ["one"]);
+    for text in ["", "title = \"Other\"\n"] {
+        let said = scene.reload(|_| text.to_owned());
+        let words = ["could not reload: nothing to read: '", "x.toml' names no source", "; going on as before"];
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    scene.append("a.log", "two\n");
+    assert_eq!(next_line(&mut all), "two");
+    assert!(!scene.bridge.get("/").text().contains("<title>Other</title>"), "nothing of it was taken");
+    assert_eq!(scene.reload(|root| source(root, "a", "")), "reloaded: the same sources");
+}
+
+/// Then standard input would be the source, as at a start, and for that the daemon must start again.
+#[test]
+fn a_file_without_any_source_leaves_them_all_where_there_is_an_input() {
+    let mut scene = Scene::start(|root| source(root, "a", ""));
+    let mut all = scene.bridge.get("/events?tail=all");
+    scene.append("a.log", "one\n");
+    assert_eq!(lines(&all.events(2)), ["one"]);
+    assert_eq!(scene.reload(|_| String::new()), "reloaded: 0 sources added, 1 removed, 0 changed");
+    scene.bridge.wait_for_stderr("another start is needed for: the source '-'");
+    eventually("the state of a", || scene.state("a"), |state| state.contains("not configured any more"));
+    assert_eq!(lines(&scene.bridge.get("/events/a?tail=all&follow=0").rest()), ["one"], "it keeps its history");
+    scene.append("a.log", "two\n");
+    assert_eq!(scene.reload(|root| source(root, "a", "")), "reloaded: 1 sources added, 0 removed, 0 changed");
+    assert_eq!(next_line(&mut all), "two", "it goes on where it was left");
 }
 
 #[test]

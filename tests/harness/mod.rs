@@ -194,10 +194,17 @@ impl Bridge {
 
     /// Starts this command line and waits until it says where it listens.
     pub fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self::spawn_as(command)
+    }
+
+    /// The same with the standard input and output that the command line has already.
+    pub fn spawn_as(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let what = format!("the ready line of {command:?}");
+        drop(command); // it has what it gave as standard input and output open
         let stderr = Collected::of(child.stderr.take().unwrap());
-        let ready =
-            String::from_utf8(stderr.wait(&format!("the ready line of {command:?}"), |seen| port_of(seen).is_some())).unwrap();
+        let ready = String::from_utf8(stderr.wait(&what, |seen| port_of(seen).is_some())).unwrap();
         let port = port_of(ready.as_bytes()).unwrap();
         Self { stdin: child.stdin.take(), stdout: child.stdout.take(), child, stderr, port }
     }

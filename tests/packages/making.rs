@@ -61,6 +61,27 @@ fn the_same_sources_give_the_same_bytes() {
 }
 
 #[test]
+fn a_revision_is_newer_than_none_and_than_a_lower_one() {
+    let version = |revision: &[&str]| {
+        let made = made_of("/bin/true", &[&["deb", "rpm"], revision].concat());
+        let deb = ran("dpkg-deb", ["-f".as_ref(), only(made.path(), "deb").as_os_str(), "Version".as_ref()]);
+        let query = ["-qp".as_ref(), "--queryformat=%{RELEASE}".as_ref()];
+        let rpm = ran("rpm", [&query[..], &[only(made.path(), "rpm").as_os_str()]].concat());
+        (deb.trim().to_owned(), rpm)
+    };
+    let versions = [version(&[]), version(&["--revision", "2"]), version(&["--revision", "10"])];
+    assert_eq!(versions.each_ref().map(|(_, rpm)| rpm.as_str()), ["1", "2", "10"]);
+    for pair in versions.windows(2) {
+        ran("dpkg", ["--compare-versions", &pair[0].0, "lt", &pair[1].0]);
+    }
+    for wrong in [&["--revision", "x", "deb"][..], &["--revision", "0"], &["--revision"]] {
+        let output = done(source("packaging/build").to_str().unwrap(), wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).starts_with("--revision needs a number"), "{wrong:?}");
+    }
+}
+
+#[test]
 fn what_cannot_be_made_is_told() {
     let output = done(source("packaging/build").to_str().unwrap(), ["zip"]);
     assert_eq!(output.status.code(), Some(2));

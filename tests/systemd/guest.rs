@@ -5,7 +5,6 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use super::UNITS;
 use crate::harness::eventually;
 
 /// A booted container; powered off on drop, and its root removed.
@@ -19,18 +18,13 @@ pub struct Guest {
 const ROOTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/systemd");
 
 impl Guest {
-    /// Boots a copy of the root of this release, with the binary and the units in it.
+    /// Boots a copy of the root of this release: a machine that knows nothing of the daemon.
     pub fn boot(release: &str) -> Self {
         assert!(nix::unistd::geteuid().is_root(), "booting a container needs root: sudo -E tests/run --only systemd");
         let made = Path::new(ROOTS).join(release);
         assert!(made.join("stamp").exists(), "no root file system in '{}'; tests/install makes it", made.display());
         let root = Path::new(ROOTS).join(format!("{release}-{}", std::process::id()));
         run(Command::new("cp").arg("-a").arg("--reflink=auto").arg(made.join("root")).arg(&root));
-        fs::copy(env!("CARGO_BIN_EXE_sse-bridge"), root.join("usr/bin/sse-bridge")).unwrap();
-        for entry in fs::read_dir(UNITS).unwrap() {
-            let path = entry.unwrap().path();
-            fs::copy(&path, root.join("etc/systemd/system").join(path.file_name().unwrap())).unwrap();
-        }
         let console = fs::File::create(root.with_extension("console")).unwrap();
         let mut nspawn = Command::new("systemd-nspawn");
         nspawn
@@ -99,11 +93,28 @@ impl Guest {
         self.inside().arg(line).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
+    /// A path in it, as the host sees it.
+    fn at(&self, path: &str) -> PathBuf {
+        Path::new("/proc").join(&self.leader).join("root").join(path.trim_start_matches('/'))
+    }
+
     /// Writes a file.
     pub fn write(&self, path: &str, text: &str) {
-        let path = Path::new("/proc").join(&self.leader).join("root").join(path.trim_start_matches('/'));
+        let path = self.at(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
+    }
+
+    /// What is in a file; nothing where there is none.
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.at(path)).unwrap_or_default()
+    }
+
+    /// Installs a package, or upgrades to it.
+    pub fn install(&self, deb: &Path) {
+        let there = Path::new("/srv").join(deb.file_name().unwrap());
+        fs::copy(deb, self.at(there.to_str().unwrap())).unwrap();
+        self.ok(&format!("dpkg -i {} 2>&1", there.display()));
     }
 
     /// Starts a unit anew with this configuration.
@@ -113,7 +124,12 @@ impl Guest {
 
     /// A property of the service.
     pub fn property(&self, name: &str) -> String {
-        self.ok(&format!("systemctl show --value --property={name} sse-bridge.service"))
+        self.property_of("sse-bridge.service", name)
+    }
+
+    /// A property of a unit.
+    pub fn property_of(&self, unit: &str, name: &str) -> String {
+        self.ok(&format!("systemctl show --value --property={name} '{unit}'"))
     }
 
     /// Waits until a property of the service is as it should be.
@@ -136,7 +152,7 @@ impl Guest {
 
     /// Stops everything of ours, and forgets it.
     pub fn clear(&self) {
-        self.sh("systemctl stop 'sse-bridge*'; systemctl reset-failed; rm -rf /etc/systemd/system/sse-bridge*.d /run/systemd/system/sse-bridge*; rm -rf /var/lib/private/sse-bridge /run/sse-bridge; systemctl daemon-reload; journalctl --rotate --vacuum-time=1s -q");
+        self.sh("systemctl stop 'sse-bridge*'; systemctl reset-failed; rm -rf /etc/systemd/system/sse-bridge*.d /run/systemd/system/sse-bridge*; rm -rf /var/lib/private/sse-bridge* /var/lib/sse-bridge* /run/sse-bridge*; systemctl daemon-reload; journalctl --rotate --vacuum-time=1s -q");
     }
 }
 

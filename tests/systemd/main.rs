@@ -12,8 +12,11 @@
 mod guest;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod manager;
+mod package;
 mod real;
 mod units;
+mod words;
 
 /// Where the units are.
 pub const UNITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd");

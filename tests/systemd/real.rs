@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::guest::Guest;
+use super::package::{self, Package};
 use crate::harness::{eventually, scale};
 
-const LOG: &str = "[[source]]\nname = \"syslog\"\nread = \"/var/log/syslog\"\nfrom = \"start\"\n";
-const PIPE: &str = "[[source]]\nname = \"in\"\nread = \"fifo:/run/sse-bridge/in\"\n";
+pub const LOG: &str = "[[source]]\nname = \"syslog\"\nread = \"/var/log/syslog\"\nfrom = \"start\"\n";
+pub const PIPE: &str = "[[source]]\nname = \"in\"\nread = \"fifo:/run/sse-bridge/in\"\n";
 
 #[test]
 fn on_debian_12() {
@@ -21,10 +22,16 @@ fn on_debian_13() {
 }
 
 fn all_cases(release: &str) {
+    let (package, newer) = (Package::make(&[]), Package::make(&["--revision", "2"]));
     let guest = Guest::boot(release);
-    let cases: [(&str, fn(&Guest)); 8] = [
+    timed(release, "a fresh install", || package::a_fresh_install(&guest, package));
+    guest.clear();
+    // What is installed now is what all others are about.
+    let cases: [(&str, fn(&Guest)); 10] = [
         ("the units are sound", the_units_are_sound),
         ("start, status and the log of another group", start_status_and_the_log_of_another_group),
+        ("a log that a unit writes and that is rotated", package::a_log_that_a_unit_writes_and_that_is_rotated),
+        ("templates beside the service", package::templates_beside_the_service),
         ("reload", reload),
         ("restarts under load", restarts_under_load),
         ("kill -9 under load", kill_under_load),
@@ -33,11 +40,17 @@ fn all_cases(release: &str) {
         ("refusals", refusals),
     ];
     for (name, case) in cases {
-        let began = std::time::Instant::now();
-        case(&guest);
+        timed(release, name, || case(&guest));
         guest.clear();
-        println!("{release}: {name}: {:?}", began.elapsed());
     }
+    timed(release, "an upgrade under load", || package::an_upgrade_under_load(&guest, newer));
+    timed(release, "removed and purged", || package::removed_and_purged(&guest));
+}
+
+fn timed(release: &str, name: &str, case: impl FnOnce()) {
+    let began = std::time::Instant::now();
+    case();
+    println!("{release}: {name}: {:?}", began.elapsed());
 }
 
 fn the_units_are_sound(guest: &Guest) {
@@ -48,12 +61,12 @@ fn the_units_are_sound(guest: &Guest) {
 }
 
 /// Starts the service with this configuration.
-fn start(guest: &Guest, text: &str) {
+pub fn start(guest: &Guest, text: &str) {
     guest.configure(text);
     guest.ok("systemctl daemon-reload; systemctl start sse-bridge.service");
 }
 
-fn data(guest: &Guest, channel: &str) -> Vec<String> {
+pub fn data(guest: &Guest, channel: &str) -> Vec<String> {
     guest.stream(channel).into_iter().filter(|message| message.event == "message").map(|message| message.data).collect()
 }
 
@@ -252,7 +265,7 @@ fn activation(guest: &Guest) {
         "/run/systemd/system/sse-bridge-in.socket",
         "[Socket]\nListenFIFO=/run/in\nFileDescriptorName=in\nService=sse-bridge.service\nRemoveOnStop=yes\nPipeSize=1M\nSocketMode=0600\n",
     );
-    guest.ok("mkdir -p /etc/systemd/system/sse-bridge.service.d; cp /etc/systemd/system/socket-activated.conf /etc/systemd/system/sse-bridge.service.d/");
+    guest.ok("mkdir -p /etc/systemd/system/sse-bridge.service.d; cp /usr/share/doc/sse-bridge/examples/socket-activated.conf /etc/systemd/system/sse-bridge.service.d/");
     guest.configure("[[source]]\nname = \"in\"\nread = \"fifo:/run/in\"\n");
     guest.ok("systemctl daemon-reload; systemctl start sse-bridge.socket sse-bridge-in.socket");
     assert_eq!(guest.property("ActiveState"), "inactive");

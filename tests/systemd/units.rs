@@ -52,7 +52,7 @@ fn the_services_differ_only_in_their_names() {
         let is_said = |line: &&str| !line.starts_with('#') && !line.starts_with("Description=");
         text.lines()
             .filter(is_said)
-            .map(|line| line.replace("=sse-bridge/%i", "=sse-bridge").replace("%i", "sse-bridge"))
+            .map(|line| line.replace("=sse-bridge@%i", "=sse-bridge").replace("%i", "sse-bridge"))
             .collect::<Vec<_>>()
     };
     let own: Vec<_> = lines("sse-bridge.service").into_iter().map(|line| line.replace("tcp:8080", "tcp:1024-65535")).collect();
