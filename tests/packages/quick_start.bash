@@ -41,6 +41,7 @@ lines() { inside "curl --silent --fail 'http://127.0.0.1:8080/$1?tail=all&follow
 
 # Runs a command as long as what follows needs it: begin COMMAND; end
 begin() {
+    [ -n "$1" ] || exit 1 # it has been said why
     echo "$1"
     inside "$1" </dev/null >"$place/said" 2>&1 &
     job=$!
