@@ -89,3 +89,18 @@ fn a_sidecar_serves_what_an_application_writes() {
 fn the_example_of_a_second_container_plays() {
     run("kube.bash");
 }
+
+#[test]
+fn the_example_of_a_native_sidecar_serves_what_the_application_writes() {
+    run("sidecar.bash");
+}
+
+#[test]
+fn the_example_for_all_pods_of_a_node_reads_what_the_kubelet_leaves() {
+    run("daemonset.bash");
+}
+
+#[test]
+fn the_example_for_compose_comes_up() {
+    run("compose.bash");
+}

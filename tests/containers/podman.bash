@@ -5,6 +5,10 @@ place=$1 binary=$2 repository=$3
 
 busybox ip link set lo up
 
+# podman's locks and networks have fixed places: without these, podmans that run at the same time take each other's.
+mount -t tmpfs none /dev/shm
+mount -t tmpfs none /run
+
 # crun takes a machine with both versions of cgroups for one that it does not know.
 if mountpoint -q /sys/fs/cgroup/unified; then umount /sys/fs/cgroup/unified; fi
 cat >"$place/containers.conf" <<CONF
@@ -17,10 +21,9 @@ CONF
 export CONTAINERS_CONF=$place/containers.conf
 export DISABLE_HC_SYSTEMD=true # the test asks for health, not a timer
 
-podman() {
-    command podman --storage-driver vfs --root "$place/storage" --runroot "$place/run" --tmpdir "$place/tmp" \
-        --network-config-dir "$place/networks" "$@"
-}
+options=(--storage-driver vfs --root "$place/storage" --runroot "$place/run" --tmpdir "$place/tmp" --network-config-dir "$place/networks")
+podman() { command podman "${options[@]}" "$@"; }
+podman_words() { echo "$(type -P podman) ${options[*]}"; }
 
 clean_up() {
     local code=$?
@@ -66,6 +69,38 @@ build_application() {
     for name in sh date sleep cat grep setsid wget; do ln -s busybox "$context/bin/$name"; done
     printf 'FROM scratch\nCOPY bin /bin\nENV PATH=/bin\nCMD ["sh"]\n' >"$context/Containerfile"
     podman build --quiet --isolation chroot --format docker --tag docker.io/library/busybox "$context"
+}
+
+# Plays an example for Kubernetes.
+play() {
+    mkdir -p "$place/empty"
+    cd "$place/empty" # an image that is called like a file would be built from it
+    /usr/bin/python3 "$repository/tests/containers/plain.py" pod "$repository/examples/kubernetes/$1" >"$place/pod.yaml"
+    podman kube play "$place/pod.yaml"
+}
+
+# The address of a pod.
+address_of() {
+    podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' "$(podman pod inspect --format '{{.InfraContainerID}}' "$1")"
+}
+
+# Asks all that the probes of an example ask, as a kubelet does, by the pod's address: ask_as_kubelet FILE IP. Says how many there are.
+ask_as_kubelet() {
+    local port path
+    probes=0
+    while read -r port path; do
+        curl --silent --fail --output "$place/answer" --header "Host: $2:$port" "http://$2:$port$path" || fail "the probe $path"
+        probes=$((probes + 1))
+    done < <(/usr/bin/python3 "$repository/tests/containers/plain.py" probes "$repository/examples/kubernetes/$1")
+}
+
+# The first lines of a channel, once they are there: first_lines HOST:PORT CHANNEL COUNT
+first_lines() {
+    eventually "$3 lines of $2" has_lines "$@" # into a file, so that nothing is cut between question and answer
+    head -n "$3" "$place/lines"
+}
+has_lines() {
+    curl --silent --fail --output "$place/lines" "http://$1/events/$2?tail=all&follow=0&format=text" && [ "$(wc -l <"$place/lines")" -ge "$3" ]
 }
 
 # All that a container can be without.

@@ -13,5 +13,8 @@ mod making;
 /// What is in them.
 mod contents;
 
+/// What README.md says, done.
+mod quick_start;
+
 /// What they do to a machine.
 mod installing;

@@ -1,7 +1,8 @@
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
@@ -86,4 +87,34 @@ fn what_cannot_be_made_is_told() {
     let output = done(source("packaging/build").to_str().unwrap(), ["zip"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).ends_with("not: zip\n"));
+}
+
+#[test]
+fn cargo_installs_a_program_that_serves() {
+    // The profile of the tests and their compiled dependencies: what is asked is that it installs, from a directory like any other.
+    let root = tempfile::tempdir().unwrap();
+    let target = Path::new(PROGRAM).parent().unwrap().parent().unwrap();
+    let at = source("");
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["install", "--debug", "--locked", "--offline", "--path"]).arg(at).arg("--root").arg(root.path());
+    let output = cargo.env("CARGO_TARGET_DIR", target).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let installed = root.path().join("bin/sse-bridge");
+    assert_eq!(ran(installed.to_str().unwrap(), ["--version"]), format!("sse-bridge {VERSION}\n"));
+
+    let mut served = Command::new(&installed)
+        .args(["--port", "0", "one=exec:echo a line; sleep 600"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(served.stderr.take().unwrap()).lines();
+    let address = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening on ").map(str::to_owned));
+    let asked = address.map(|address| {
+        done("curl", ["-sS", "--max-time", "30", "--retry", "5", "--retry-all-errors", &format!("{address}healthz")])
+    });
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(served.id().try_into().unwrap()), nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(served.wait().unwrap().success());
+    let asked = asked.expect("it says where it listens");
+    assert!(asked.status.success() && asked.stdout.starts_with(b"ok"), "{asked:?}");
 }
