@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::stat::Mode;
 use nix::unistd;
 use tracing::{debug, info, warn};
 
 use super::identity::Identity;
 use super::retry::Retry;
-use super::{FileKey, Loss, News, PathKey, Paths, Ready, Sink, SourceKey, State, Step, Stop, reason, wait};
+use super::{FileKey, Loss, News, PathKey, Paths, Ready, Sink, SourceKey, State, Step, Stop, reason, timeout, wait};
 use crate::event::{Age, ChannelName};
 use keeper::{Keeper, Kept};
 use taken::{Mark, Taken};
@@ -159,7 +160,8 @@ impl Fifo {
         self.look(Instant::now(), news);
     }
 
-    /// Reads the unfinished line of a pipe to its end, and nothing behind it: that is for whoever reads it next.
+    /// Reads the unfinished line of a pipe to its end, and nothing behind it: that is for whoever reads it next. A writer that is inside the line
+    /// has [`FINISHING`] for its rest.
     pub fn finish_line(&mut self, file: FileKey, news: &mut Sink<'_>) {
         let Some(pipe) = self.pipes.iter().find(|pipe| pipe.key == file) else { return };
         let (mut rest, deadline) = (Vec::new(), Instant::now() + FINISHING);
@@ -167,6 +169,8 @@ impl Fifo {
         while rest.last() != Some(&b'\n') && Instant::now() < deadline {
             match unistd::read(&pipe.fd, &mut byte) {
                 Ok(1) => rest.extend(byte),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if pipe.has_more_until(deadline) => {}
                 _ => break,
             }
         }
@@ -356,6 +360,12 @@ impl Pipe {
         Ok(Self { key, fd: file.into(), identity: Identity::of(&metadata), left_at: None, spoke_at: now, rests_until: None })
     }
 
+    /// Waits for bytes; false if none come in time.
+    fn has_more_until(&self, deadline: Instant) -> bool {
+        let mut polled = [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)];
+        matches!(poll(&mut polled, timeout(Some(deadline))), Ok(1) | Err(Errno::EINTR))
+    }
+
     /// Reads a block, if there is one.
     fn read(&mut self, block: &mut [u8], news: &mut Sink<'_>) -> io::Result<usize> {
         match unistd::read(&self.fd, block) {
@@ -371,5 +381,64 @@ impl Pipe {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::sync::Barrier;
+    use std::thread;
+
+    /// What is read behind `begun` at the end, where `rest` is written so long after.
+    fn finished(begun: &str, rest: &str, after: Duration) -> (String, String) {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("pipe");
+        unistd::mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR).unwrap();
+        let mut writer = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        writer.write_all(begun.as_bytes()).unwrap();
+        let mut fifo = Fifo::new(path, Make::Never, Stop::new().unwrap());
+        let (mut got, mut file) = (Vec::new(), None);
+        fifo.first_look("in".parse().unwrap(), &mut |_| {});
+        while got.len() < begun.len() {
+            let take = &mut |news: News<'_>| {
+                if let News::Bytes { bytes, file: of, .. } = news {
+                    got.extend_from_slice(bytes);
+                    file = Some(of);
+                }
+            };
+            fifo.step(None, take).unwrap();
+        }
+        let both = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                both.wait();
+                thread::sleep(after); // a writer's time is the subject
+                writer.write_all(rest.as_bytes()).unwrap();
+            });
+            both.wait();
+            fifo.finish_line(file.unwrap(), &mut |news| {
+                if let News::Bytes { bytes, .. } = news {
+                    got.extend_from_slice(bytes);
+                }
+            });
+        });
+        let mut left = vec![0; 100];
+        let count = unistd::read(&fifo.pipes[0].fd, &mut left).unwrap_or(0);
+        left.truncate(count);
+        (String::from_utf8(got).unwrap(), String::from_utf8(left).unwrap())
+    }
+
+    #[test]
+    fn a_writer_inside_a_line_has_a_moment_for_its_rest() {
+        let expected = ("whole\nhalf\n".to_owned(), "next\n".to_owned());
+        assert_eq!(finished("whole\nha", "lf\nnext\n", FINISHING / 10), expected);
+    }
+
+    #[test]
+    fn nobody_waits_for_a_rest_that_does_not_come() {
+        let (got, left) = finished("whole\nha", "lf\n", 4 * FINISHING);
+        assert_eq!((got.as_str(), left.as_str()), ("whole\nha", "lf\n"), "it is the next run's");
     }
 }
