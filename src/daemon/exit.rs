@@ -83,13 +83,14 @@ impl Fatal {
     /// A state directory that is not ours to use.
     #[must_use]
     pub fn not_locked(directory: &Path, why: &NotLocked) -> Self {
-        let hint = match why {
-            NotLocked::InUse(_) => "give each daemon a --state-dir of its own",
-            NotLocked::NoDirectory => "--state-dir is a directory, or a path where one can be made",
-            NotLocked::NoFile => "remove what is called so, or choose another --state-dir",
-            NotLocked::Make(error) | NotLocked::Lock(error) | NotLocked::Write(error) => cure(error),
+        let (code, hint) = match why {
+            NotLocked::InUse(_) => (75, "give each daemon a --state-dir of its own"),
+            NotLocked::NoDirectory => (75, "--state-dir is a directory, or a path where one can be made"),
+            NotLocked::Foreign => (2, "--state-dir is a directory that is empty, or was one when a daemon began to use it"),
+            NotLocked::NoFile => (75, "remove what is called so, or choose another --state-dir"),
+            NotLocked::Make(error) | NotLocked::Lock(error) | NotLocked::Write(error) => (75, cure(error)),
         };
-        Self::no_state(directory, 75, why, hint)
+        Self::no_state(directory, code, why, hint)
     }
 
     /// A state directory whose history cannot be opened.
@@ -294,6 +295,15 @@ mod tests {
             let (code, line) = fatal;
             assert!(code == 75 && line.contains(words) && line.lines().count() == 1, "{code}: {line}");
         }
+    }
+
+    #[test]
+    fn a_directory_of_somebody_else_is_2() {
+        let (code, line) = not_locked(&NotLocked::Foreign);
+        assert!(
+            code == 2 && line.contains("'/x': it is not empty, and no sse-bridge has used it; hint: --state-dir"),
+            "{code}: {line}"
+        );
     }
 
     #[test]

@@ -283,8 +283,7 @@ fn written_ahead(place: &Directory, time: u64) -> Vec<String> {
 #[test]
 fn a_file_in_the_place_of_a_directory() {
     let place = Directory::new();
-    fs::create_dir(place.state()).unwrap();
-    fs::write(place.state().join("stdin"), "a file\n").unwrap();
+    place.obstruct("stdin");
     let mut bridge = place.start(OPTIONS);
     bridge.feed(b"one\ntwo\n");
     eventually("history that cannot be written", || metric(&bridge, "stored_failing"), |failing| *failing == 1);

@@ -37,6 +37,13 @@ impl Directory {
         self.above().join("state")
     }
 
+    /// Makes a state that was used before, and puts a file where the directory of a channel would be.
+    pub fn obstruct(&self, channel: &str) {
+        fs::create_dir(self.state()).unwrap();
+        fs::write(self.state().join("@lock"), "").unwrap();
+        fs::write(self.state().join(channel), "a file\n").unwrap();
+    }
+
     /// The options that say it, and more.
     pub fn options<'a>(&self, more: &[&'a str]) -> Vec<std::borrow::Cow<'a, str>> {
         let own = ["--state-dir".into(), self.at("state").into()];

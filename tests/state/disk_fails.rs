@@ -188,13 +188,7 @@ fn rights_that_are_taken_away_and_given_back() {
 fn a_file_in_the_place_of_one_channels_directory_leaves_the_others_alone() {
     let place = Directory::new();
     let mut pipes = Pipes::new(&place, &["good", "bad"]);
-    fs::create_dir(place.state()).unwrap();
-    fs::write(
-        place.state().join("bad"),
-        "a file
-",
-    )
-    .unwrap();
+    place.obstruct("bad");
     let mut bridge = place.start(&pipes.arguments(&[]));
     let began = Instant::now();
     while began.elapsed() < Duration::from_millis(3500) {
@@ -239,8 +233,7 @@ fn a_file_in_the_place_of_one_channels_directory_leaves_the_others_alone() {
 fn a_channel_that_nobody_feeds_any_more_is_written_again() {
     let place = Directory::new();
     let mut pipes = Pipes::new(&place, &["good", "bad"]);
-    fs::create_dir(place.state()).unwrap();
-    fs::write(place.state().join("bad"), b"a file\n").unwrap();
+    place.obstruct("bad");
     let mut bridge = place.start(&pipes.arguments(&[]));
     pipes.write("bad", "of the bad one\n");
     pipes.write("good", "of the good one\n");

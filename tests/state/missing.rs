@@ -129,8 +129,7 @@ fn what_was_cut_off_is_said_again_behind_a_gap() {
 fn the_newest_of_disk_and_memory_are_as_many_as_were_asked_for() {
     let place = Directory::new();
     let mut pipes = Pipes::new(&place, &["good", "bad"]);
-    fs::create_dir(place.state()).unwrap();
-    fs::write(place.state().join("bad"), "a file\n").unwrap();
+    place.obstruct("bad");
     let bridge = place.start(&pipes.arguments(&["--history", "256KiB"]));
     for number in 0..20 {
         for name in ["bad", "good"] {

@@ -236,3 +236,18 @@ fn without_life_alone_nothing_is_lost_while_it_runs() {
     assert!(!bridge.stderr().contains("could not lock"), "{}", bridge.stderr());
     assert_eq!(place.history("stdin").len(), 1);
 }
+
+/// A directory of somebody else is not searched, and nothing in it is changed.
+#[test]
+fn a_directory_of_somebody_else_is_refused() {
+    let place = Directory::new();
+    let deep = place.state().join("mine/deep");
+    fs::create_dir_all(&deep).unwrap();
+    fs::write(deep.join("1796045680707-00000000000000000001.sse"), "not a segment\n").unwrap();
+    let before = files_below(&place.state());
+    let (code, _, said) = run_to_end(&["--port", "0", "--state-dir", &place.at("state")], std::process::Stdio::null());
+    let words = "could not use the state directory '";
+    assert!(code == 2 && said.contains(words) && said.contains("it is not empty, and no sse-bridge has used it"), "{code}: {said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert_eq!(files_below(&place.state()), before, "something was made or renamed");
+}

@@ -14,6 +14,7 @@
 //! A channel's directory is its name. Only what ends like one of our files is escaped, so that no channel can lie where a file of its parent would:
 //! `.` is never escaped in a channel's name, so `%2E` is free for that. No channel's name has an `@`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::event::{ChannelName, Position};
@@ -41,6 +42,15 @@ pub fn mark_of(channel: &ChannelName) -> PathBuf {
 
 /// The file that is locked.
 pub const LOCK: &str = "@lock";
+
+/// Whether a directory with these names in it has been used by a daemon. What is not is not to be searched, and not to be changed.
+#[must_use]
+pub fn is_used<'n>(names: impl IntoIterator<Item = &'n OsStr>) -> bool {
+    names.into_iter().any(|name| [LIFE, SYNCED, LOCK].iter().any(|ours| name == *ours))
+}
+
+/// What a file system may have of its own in a directory that nobody has used: fsck(8).
+pub const RECOVERED: &str = "lost+found";
 
 const SEGMENT: &str = ".sse";
 

@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::{AccessFlags, access};
 
-use super::layout::LOCK;
+use super::layout::{self, LOCK, RECOVERED};
 use super::volume::{FILE_MODE, Kernel, Volume};
 
 /// The lock of a state directory, given back when this goes or the process ends.
@@ -30,6 +30,9 @@ pub enum NotLocked {
     /// Its path is that of something else, or of a link that leads nowhere.
     #[error("it is no directory")]
     NoDirectory,
+    /// It holds something, and nothing by which it would be known as ours.
+    #[error("it is not empty, and no sse-bridge has used it")]
+    Foreign,
     /// What is called like the lock is not a file of ours.
     #[error("its '{LOCK}' is not a regular file")]
     NoFile,
@@ -63,6 +66,9 @@ impl Lock {
             io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => NotLocked::NoDirectory,
             _ => NotLocked::Make(error),
         })?;
+        if is_foreign(directory) {
+            return Err(NotLocked::Foreign);
+        }
         let file = open(&directory.join(LOCK))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(held) => {
@@ -73,6 +79,14 @@ impl Lock {
             Err((_, errno)) => Err(NotLocked::Lock(errno.into())),
         }
     }
+}
+
+/// Whether there is something in a directory that is not ours. What a start repairs, renames and removes must never be somebody else's. Of one that
+/// cannot be read somebody else tells.
+fn is_foreign(directory: &Path) -> bool {
+    let Ok(entries) = Kernel.list(directory) else { return false };
+    let mut names = entries.iter().map(|entry| &*entry.name);
+    !layout::is_used(names.clone()) && names.any(|name| name != RECOVERED)
 }
 
 /// Opens the file, or makes it. Not through a link, and without waiting for whoever has the other end of a pipe.
@@ -114,6 +128,9 @@ mod tests {
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
+    /// The longest path, with its NUL.
+    const PATH_MAX: usize = 4096;
+
     fn in_new_directory(name: &str) -> (tempfile::TempDir, PathBuf) {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join(name);
@@ -134,6 +151,18 @@ mod tests {
         assert_eq!(fs::read_to_string(directory.join(LOCK)).unwrap(), format!("{pid}\n"));
         assert_eq!(refused(&directory), format!("it is in use by another sse-bridge (pid {pid}): "));
         drop(held);
+        drop(Lock::take(&directory).unwrap());
+    }
+
+    #[test]
+    fn what_is_somebody_elses_is_left_as_it_is() {
+        let (_above, directory) = in_new_directory("a");
+        fs::create_dir_all(directory.join("below")).unwrap();
+        assert_eq!(refused(&directory), "it is not empty, and no sse-bridge has used it: ");
+        assert!(!directory.join(LOCK).exists());
+        fs::rename(directory.join("below"), directory.join(RECOVERED)).unwrap();
+        drop(Lock::take(&directory).unwrap());
+        fs::write(directory.join("other"), "").unwrap();
         drop(Lock::take(&directory).unwrap());
     }
 
@@ -200,7 +229,14 @@ mod tests {
         // Nobody can make anything there, not even root.
         let line = refused(Path::new("/proc/sse-bridge/state"));
         assert!(line.starts_with("it could not be made: No such file or directory"), "{line}");
-        let line = refused(Path::new("/proc/self"));
+        // Where the path of a directory just fits, that of a file in it does not.
+        let (_above, mut directory) = in_new_directory("a");
+        while let left @ 2.. = PATH_MAX - 2 - directory.as_os_str().len() {
+            directory.push("x".repeat((left - 1).min(200)));
+        }
+        fs::create_dir_all(&directory).unwrap();
+        let line = refused(&directory);
         assert!(line.starts_with("its '@lock' could not be locked: "), "{line}");
+        assert_eq!(refused(Path::new("/proc/self")), "it is not empty, and no sse-bridge has used it: ");
     }
 }

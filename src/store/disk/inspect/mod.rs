@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::layout::{self, LIFE, LOCK, SYNCED, UNCOUNTED};
+use super::layout::{self, LIFE, SYNCED, UNCOUNTED};
 use super::life::{self, NoLife};
 use super::record::{BadHead, Head};
 use super::segment::{self, Next, Reading, Records};
@@ -139,7 +139,7 @@ impl Inspection {
             io::ErrorKind::NotADirectory => NoState::NoDirectory,
             _ => NoState::Unreadable(error),
         })?;
-        if !entries.iter().any(|entry| [LIFE, SYNCED, LOCK].iter().any(|name| entry.name == *name)) {
+        if !layout::is_used(entries.iter().map(|entry| &*entry.name)) {
             return Err(NoState::Unused); // and not to be searched: it may be large
         }
         // Before anything else: what is safe by then is found, or was let go.
