@@ -161,7 +161,7 @@ impl Fifo {
     }
 
     /// Reads the unfinished line of a pipe to its end, and nothing behind it: that is for whoever reads it next. A writer that is inside the line
-    /// has [`FINISHING`] for its rest.
+    /// has 50 ms for its rest.
     pub fn finish_line(&mut self, file: FileKey, news: &mut Sink<'_>) {
         let Some(pipe) = self.pipes.iter().find(|pipe| pipe.key == file) else { return };
         let (mut rest, deadline) = (Vec::new(), Instant::now() + FINISHING);
